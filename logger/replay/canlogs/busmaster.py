@@ -4,6 +4,12 @@
     ***<Time><Tx/Rx><Channel><CAN ID><Type><DLC><DataBytes>***
     10:15:25:2440 Rx 1 0x123 s 8 11 22 33 44 55 66 77 88
 
+With its J1939 window it writes the channel first, more columns, and identifiers without 0x, of extended frames only;
+messages of more than eight bytes, which it assembled itself, are rejected:
+
+    ***<Time><Channel><CAN ID><PGN><Type><Source Node><Destination Node><Priority><Tx/Rx><DLC><DataBytes>***
+    10:15:25:2440 1 18fef100 00FEF1 BROADCAST 00 FF 6 Rx 3 01 02 03
+
 Times are hours, minutes, seconds and tenths of a millisecond: of the day (SYSTEM), since the start (ABSOLUTE), or since
 the line before (RELATIVE). The type is s (standard) or x (extended), with r for a remote frame.
 """
@@ -18,9 +24,17 @@ from firmware_bridge.records import can_id_of
 from logger.replay.canlogs.entry import CLASSIC_BYTES, MAX_BYTES, Entry, octets
 
 _HEAD = re.compile(rb"^\*\*\*\s*BUSMASTER", re.IGNORECASE)
+_TIME = rb"^(?P<hours>\d{1,4}):(?P<minutes>\d\d):(?P<seconds>\d\d):(?P<ticks>\d{4})\s+"
+_ID = rb"(?P<channel>\d{1,3})\s+(?:0x)?(?P<id>[0-9A-Fa-f]{1,10})\s+"
 _LINE = re.compile(
-    rb"^(\d{1,4}):(\d\d):(\d\d):(\d{4})\s+(?:Rx|Tx)\s+(\d{1,3})\s+(?:0x)?([0-9A-Fa-f]{1,10})\s+"
-    rb"([sx])(r?)(?:-?fd)?\s+(\d{1,2})\s*(.*)$",
+    _TIME
+    + rb"(?:Rx|Tx)\s+"
+    + _ID
+    + rb"(?P<type>[sx])(?P<remote>r?)(?:-?fd)?\s+(?P<length>\d{1,2})\s*(?P<data>.*)$",
+    re.DOTALL | re.IGNORECASE,
+)
+_J1939_LINE = re.compile(
+    _TIME + _ID + rb"(?:\S+\s+){4}\d\s+(?:Rx|Tx)\s+(?P<length>\d{1,4})\s*(?P<data>.*)$",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -45,37 +59,40 @@ class Busmaster:
         if line.startswith(b"***"):
             self._header(line.upper())
             return None
-        match = _LINE.match(line.rstrip())
+        match = _LINE.match(line.rstrip()) or _J1939_LINE.match(line.rstrip())
         if match is None:
             return "busmaster" if line.strip() else None
-        hours, minutes, seconds, ticks = (int(match[group]) for group in range(1, 5))
+        hours, minutes, seconds, ticks = (
+            int(match[part]) for part in ("hours", "minutes", "seconds", "ticks")
+        )
         stamp_us = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + ticks * 100
         if self._is_relative:
             stamp_us += self._last_us
         elif stamp_us + self._days_us < self._last_us - DAY_US // 2:
             self._days_us += DAY_US  # midnight
         self._last_us = stamp_us + self._days_us
-        length = int(match[9])
-        is_remote = bool(match[8])
-        data = bytes(min(length, CLASSIC_BYTES)) if is_remote else self._data(match[10], length)
+        columns, length = match.groupdict(), int(match["length"])
+        is_j1939, is_remote = "type" not in columns, bool(columns.get("remote"))
+        data = bytes(min(length, CLASSIC_BYTES)) if is_remote else self._data(match["data"], length)
         try:
-            number = int(match[6], self._base)
+            number = int(match["id"], self._base)
         except ValueError:
             return "busmaster"
-        if data is None or length > MAX_BYTES:
+        if data is None or length > (CLASSIC_BYTES if is_j1939 else MAX_BYTES):
             return "busmaster"
         if len(data) != length:
             return "length"
+        is_extended = is_j1939 or match["type"] in b"xX"
         flagged = can_id_of(
-            number, is_extended=match[7].lower() == b"x", is_remote=is_remote, is_fd=length > CLASSIC_BYTES
+            number, is_extended=is_extended, is_remote=is_remote, is_fd=length > CLASSIC_BYTES
         )
-        return Entry(self._last_us, match[5], flagged, data)
+        return Entry(self._last_us, match["channel"], flagged, data)
 
     def _header(self, line: bytes) -> None:
-        if b"RELATIVE MODE" in line:
-            self._is_relative = True
-        elif b"***DEC***" in line:
-            self._base = 10
+        if b" MODE***" in line:
+            self._is_relative = b"RELATIVE" in line
+        elif line.startswith((b"***DEC***", b"***HEX***")):
+            self._base = 10 if b"DEC" in line else 16
 
     def _data(self, rest: bytes, length: int) -> bytes | None:
         return octets(b" ".join(rest.split()[:length]), self._base)

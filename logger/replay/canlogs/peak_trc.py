@@ -26,8 +26,6 @@ _COLUMNS: Final[Mapping[bytes, str]] = {
 }
 _VERSION = re.compile(rb"^;\$FILEVERSION=(\d\.\d)")
 _NAMED_COLUMNS = re.compile(rb"^;\$COLUMNS=((?:[A-Za-z],)*[A-Za-z])")
-_RULE = re.compile(rb"^;-{2,}\+-")
-"""The line below the headings, which all versions share."""
 _FIRST = re.compile(rb"^\s*\d+\)\s+\d+(?:\.\d+)?\s+[0-9A-Fa-f]{4,8}\s+\d\b")
 """A frame of version 1.0."""
 _DATA_TYPES = frozenset({b"Rx", b"Tx", b"DT", b"FD", b"FB", b"FE", b"BI"})
@@ -40,7 +38,7 @@ def recognise(head: Sequence[bytes]) -> PeakTrc | None:
     """A reader, if the first lines name the version, or are headings followed by frames of version 1.0."""
     if any(_VERSION.match(line) for line in head):
         return PeakTrc()
-    is_headed = any(_RULE.match(line) for line in head)
+    is_headed = any(line.startswith(b";") for line in head)
     return PeakTrc() if is_headed and any(_FIRST.match(line) for line in head) else None
 
 

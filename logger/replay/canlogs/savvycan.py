@@ -21,38 +21,36 @@ _TRUE = frozenset({b"true", b"1", b"yes", b"x"})
 _HEX = re.compile(rb"(?:0[xX])?[0-9A-Fa-f]{1,8}")
 _STAMP = re.compile(rb"\d{1,18}(?:\.\d{1,9})?")
 _PREFIX = re.compile(rb"\b0[xX]")
-_SEPARATORS = b";\t"
-"""Separators that spreadsheets write instead of commas."""
+_SEPARATORS = (b",", b";", b"\t")
+"""Spreadsheets write the last two; with them seconds may have a decimal comma."""
 _WRAP_US = 1 << 32
 
 
 def recognise(head: Sequence[bytes]) -> SavvyCan | None:
     """A reader, if one of the first lines names the columns."""
     for line in head:
-        columns = _columns(line)
-        if columns.keys() >= _NEEDED:
-            return SavvyCan(columns)
+        for separator in _SEPARATORS:
+            columns = _columns(_cells(line, separator))
+            if columns.keys() >= _NEEDED:
+                return SavvyCan(columns, separator)
     return None
 
 
-def _columns(line: bytes) -> dict[str, int]:
+def _columns(cells: Sequence[bytes]) -> dict[str, int]:
     """Index of each column of a header, by its name without case, spaces and underscores."""
-    names = [cell.decode("ascii", "replace").lower() for cell in _cells(line)]
+    names = [cell.decode("ascii", "replace").lower() for cell in cells]
     return {re.sub(r"[^a-z0-9]", "", name): at for at, name in enumerate(names)}
 
 
-def _cells(line: bytes) -> list[bytes]:
-    """The cells of a line; only a line without commas can have another separator."""
-    if b"," not in line:
-        line = line.translate(bytes.maketrans(_SEPARATORS, b"," * len(_SEPARATORS)))
-    return [cell.strip(b'" \r\n') for cell in line.split(b",")]
+def _cells(line: bytes, separator: bytes) -> list[bytes]:
+    return [cell.strip(b'" \r\n') for cell in line.split(separator)]
 
 
 class SavvyCan:
     """Reads one line after another, in the columns of the header."""
 
-    def __init__(self, columns: dict[str, int]) -> None:
-        self._columns = columns
+    def __init__(self, columns: dict[str, int], separator: bytes) -> None:
+        self._columns, self._separator = columns, separator
         self._first_data = columns.get("d1", columns["len"] + 1)
         self._last_us = 0
         self._wrapped_us = 0
@@ -60,10 +58,11 @@ class SavvyCan:
 
     def read(self, line: bytes) -> Entry | str | None:
         """A line's entry; "csv" for a damaged line, "length" where it has less data than it says."""
-        cells = _cells(line)
-        if not line.strip() or _columns(line).keys() >= _NEEDED:
+        cells = _cells(line, self._separator)
+        if not line.strip() or _columns(cells).keys() >= _NEEDED:
             return None
         stamp, identifier, length = (self._cell(cells, name) for name in ("timestamp", "id", "len"))
+        stamp = stamp.replace(b",", b".")
         if not (_STAMP.fullmatch(stamp) and _HEX.fullmatch(identifier) and length.isdigit()):
             return "csv"
         size = int(length)

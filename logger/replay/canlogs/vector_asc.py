@@ -27,13 +27,15 @@ _CLASSIC = re.compile(
 )
 _FD = re.compile(
     rb"CANFD\s+(\d{1,5})\s+(?:Rx|Tx|TxRq)\s+([0-9A-Fa-f]+)(x?)\s+(?:(?![01]\s+[01]\s)(\S+)\s+)?([01])\s+([01])\s+"
-    rb"[0-9A-Fa-f]{1,2}\s+(\d{1,2})\s*(.*)$",
+    rb"([0-9A-Fa-f]{1,2})\s+(\d{1,2})\s*(.*)$",
     re.DOTALL | re.IGNORECASE,
 )
 _ERROR = re.compile(rb"(?:CANFD\s+)?(\d{1,5})\s+(?:(?:Rx|Tx)\s+)?ErrorFrame", re.IGNORECASE)
 _NAMED = re.compile(rb"(?:CANFD\s+)?\d{1,5}\s+\S+\s+(?:Rx|Tx)\s+d\s", re.IGNORECASE)
 _OWN_ID = re.compile(rb"\bID\s*=\s*(\d{1,10})(x?)", re.IGNORECASE)
 """The identifier at the end of a line, in decimal whatever the base."""
+_REMOTE_FLAG, _FD_FLAG = 0x10, 0x1000
+"""Of a CANFD line."""
 
 
 def recognise(head: Sequence[bytes]) -> VectorAsc | None:
@@ -78,10 +80,8 @@ class VectorAsc:
 
     def _classic(self, match: re.Match[bytes]) -> Entry | str:
         bus, digits, extended, kind, code, rest = match.groups()
-        number = self._number(digits)
-        is_name = number is None or (number > STANDARD_MASK and not extended)
-        if is_name and (own := _OWN_ID.search(rest or b"")):
-            number, extended = int(own[1]), own[2]
+        own = _OWN_ID.search(rest or b"")  # a name may be a hexadecimal number too
+        number, extended = (int(own[1]), own[2]) if own else (self._number(digits), extended)
         if number is None or number >> 29:
             return "name"
         length = min(int(code, 16), CLASSIC_BYTES) if code else 0
@@ -91,24 +91,28 @@ class VectorAsc:
             return "asc"
         if len(data) != length:
             return "length"
-        flagged = can_id_of(number, is_extended=bool(extended) or number > 0x7FF, is_remote=is_remote)
+        flagged = can_id_of(number, is_extended=bool(extended) or number > STANDARD_MASK, is_remote=is_remote)
         return Entry(self._last_us, bus, flagged, data)
 
     def _fd(self, match: re.Match[bytes]) -> Entry | str:
-        bus, digits, extended, _, switched, passive, size, rest = match.groups()
+        bus, digits, extended, _, switched, passive, code, size, rest = match.groups()
         number, length = self._number(digits), int(size)
         data = self._data(rest, length) if length <= MAX_BYTES else None
         if number is None or data is None:
             return "asc"
         if len(data) != length:
             return "length"
-        # Bit 12 of the flags that follow the data marks an FD frame; a CANFD line without it is a classic frame.
-        flags = rest.split()[length + 2 : length + 3]
-        is_fd = not (flags and _is_hex(flags[0]) and not int(flags[0], 16) & 0x1000)
+        # The flags follow the data. A CANFD line without the flag of FD frames is a classic frame.
+        words = rest.split()[length + 2 : length + 3]
+        flags = int(words[0], 16) if words and _is_hex(words[0]) else _FD_FLAG
+        is_remote = bool(flags & _REMOTE_FLAG) and not length
+        if is_remote:
+            data = bytes(min(self._number(code) or 0, CLASSIC_BYTES))
         flagged = can_id_of(
             number,
-            is_extended=bool(extended) or number > 0x7FF,
-            is_fd=is_fd or length > CLASSIC_BYTES,
+            is_extended=bool(extended) or number > STANDARD_MASK,
+            is_remote=is_remote,
+            is_fd=bool(flags & _FD_FLAG) or length > CLASSIC_BYTES,
             is_switched=switched == b"1",
             is_passive=passive == b"1",
         )

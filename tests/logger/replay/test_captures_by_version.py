@@ -208,3 +208,79 @@ def test_savvycan_as_saved_by_spreadsheets_and_adapters(tmp_path: Path, content:
 )
 def test_asc_without_a_header_and_with_names(tmp_path: Path, content: str) -> None:
     assert frames(written(tmp_path, content), tmp_path) == TWO
+
+
+@pytest.mark.parametrize("stamps", ["2026-01-15 09:00:00.{}", "0000000000.{}"], ids=["-t A", "-t z"])
+def test_candump_logs_with_the_other_stamps(tmp_path: Path, stamps: str) -> None:
+    lines = CANDUMP.replace("1436509052.249713", stamps.format("000000"))
+    lines = lines.replace("1436509052.259713", stamps.format("010000"))
+    dropped = "DROPCOUNT: dropped 1 CAN frame on 'can0' socket (total drops 1)\n"
+    outcome, _ = replayed(written(tmp_path, lines.replace("\n", "\n" + dropped)), tmp_path / "counted")
+    assert "rejected" not in outcome.rows
+    assert frames(written(tmp_path, lines), tmp_path) == TWO
+
+
+def test_candump_logs_with_times_between_frames(tmp_path: Path) -> None:
+    stamps = ["000.000000", "000.010000", "000.010000", "000.005000"]
+    lines = "".join(f"({stamp}) can0 123#0{n}\n" for n, stamp in enumerate(stamps))
+    assert [frame[0] for frame in frames(written(tmp_path, lines), tmp_path)] == [0, 10_000, 20_000, 25_000]
+
+
+def test_candump_with_raw_length_codes(tmp_path: Path) -> None:
+    lines = f"  can0  123   {{2}}  11 22\n  can0  123   {{F}}  {' '.join(['33'] * 8)}\n"
+    found = frames(written(tmp_path, lines), tmp_path)
+    assert [frame[2:] for frame in found] == [(0x123, "1122"), (0x123, "33" * 8)]
+
+
+@pytest.mark.parametrize("base", ["hex", "dec"])
+def test_asc_with_names_that_are_numbers(tmp_path: Path, base: str) -> None:
+    """A1 and 100 are names here; the identifier is at the end of the line."""
+    lines = ASC.replace("123  ", "A1   " if base == "hex" else "100  ")
+    if base == "dec":
+        lines = lines.replace("11 22 33 44 55 66 77 88", "17 34 51 68 85 102 119 136")
+        lines = lines.replace("18FEF100x", "419361024x")
+    assert frames(written(tmp_path, ASC_HEAD.replace("hex", base) + lines), tmp_path) == TWO
+
+
+def test_asc_with_a_remote_frame_of_a_can_fd_channel(tmp_path: Path) -> None:
+    line = "   1.000000 CANFD   1 Rx   123     0 0 4  0  130000  130       10 0 0 0 0 0\n"
+    found = frames(written(tmp_path, ASC_HEAD + line), tmp_path)
+    assert [frame[2:] for frame in found] == [(0x123 | RTR_FLAG, "00" * 4)]
+
+
+def test_peak_trc_1_0_with_the_headings_of_older_programs(tmp_path: Path) -> None:
+    lines = TRC_1_0.replace(
+        ";---+--   ----+----  --+-----  + -+ -- -- -- -- -- -- -- --", ";   |  +Time offset (ms)"
+    )
+    assert frames(written(tmp_path, lines), tmp_path)[:2] == TWO
+
+
+def test_savvycan_with_decimal_commas(tmp_path: Path) -> None:
+    lines = SAVVYCAN.replace(",", ";").replace("1000000;", "1,000000;").replace("1010000;", "1,010000;")
+    assert frames(written(tmp_path, lines), tmp_path) == TWO
+
+
+def test_busmaster_of_its_j1939_window(tmp_path: Path) -> None:
+    head = BUSMASTER[: BUSMASTER.index("***<Time>")].replace("PROTOCOL CAN", "PROTOCOL J1939")
+    head += (
+        "***<Time><Channel><CAN ID><PGN><Type><Source Node><Destination Node><Priority><Tx/Rx><DLC>"
+        "<DataBytes>***\n"
+    )
+    lines = (
+        "09:00:00:0000 1 18fef100 00FEF1 BROADCAST 00 FF 6 Rx 3 01 02 03\n"
+        "09:00:00:0100 1 18ecff00 00EC00 TP_BAM 00 FF 6 Rx 10 01 02 03 04 05 06 07 08 09 0A\n"
+        "09:00:00:0200 1 0CF00431 00F004 BROADCAST 31 FF 3 Tx 1 FF\n"
+    )
+    outcome, log = replayed(written(tmp_path, head + lines), tmp_path)
+    assert query(log, "SELECT can_id, lower(hex(data)) FROM frame") == [
+        (WHEEL, THREE),
+        (0x0CF00431 | EFF_FLAG, "ff"),
+    ]
+    assert outcome.rows["rejected"] == 1
+
+
+def test_busmaster_with_sessions_of_two_modes(tmp_path: Path) -> None:
+    second = BUSMASTER.replace("SYSTEM", "RELATIVE").replace("***HEX***", "***DEC***")
+    second = second[: second.index("23:59")] + "00:00:00:0100 Rx 1 291 s 1 255\n"
+    found = frames(written(tmp_path, second + BUSMASTER), tmp_path)
+    assert [frame[2:] for frame in found] == [(0x123, "ff"), *(frame[2:] for frame in TWO)]
