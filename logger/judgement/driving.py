@@ -1,7 +1,8 @@
 """What the driver does at each sample: throttle, brake, both, neither, or standing.
 
 Needs a throttle and a brake channel; names and units of cars differ, so both are found by name and unit. Shares of
-these states are shares of time.
+these states are shares of time. Values that are seconds apart say nothing of what both feet did: a throttle from
+before the braking beside the brake looks as if both were pressed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ SWITCH_ON_BELOW: Final = 1.5
 """A switch is 0 or 1; J1939 adds 2 for an error and 3 for not available, which say nothing."""
 SWITCH_BELOW: Final = 3.5
 """A channel without a unit that has larger values is no switch."""
+MIN_COMMON_S: Final = 60.0
+"""The states of less time than this say nothing of a drive, unless they are half of it."""
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PEDAL: Final = frozenset({"accel", "accelerator", "acc", "gas", "app", "apps"})
@@ -114,14 +117,22 @@ def _changes(values: NDArray[np.float32]) -> bool:
     return len(known) > 0 and bool(known.min() < known.max())
 
 
-def states(found: Pedals, mps: Floats, channels: Mapping[Channel, NDArray[np.float32]]) -> Floats:
-    """The number of the state at each sample; nan where throttle or brake is unknown."""
+def states(
+    found: Pedals,
+    mps: Floats,
+    channels: Mapping[Channel, NDArray[np.float32]],
+    same_second: Mapping[Channel, NDArray[np.bool_]],
+) -> Floats:
+    """The number of the state at each sample; nan where throttle and brake are not both known of its second.
+
+    `channels` and `same_second` are those of `Samples`.
+    """
     throttle, brake = channels[found.throttle], channels[found.brake]
     is_open = throttle > found.closed_pct + OPEN_ABOVE_CLOSED_PCT
     is_pressed = brake > found.pressed
     state = np.select([is_open & is_pressed, is_pressed, is_open], [BOTH, BRAKE, THROTTLE], COASTING)
     state = np.where(mps < STILL_MPS, STANDING, state).astype(np.float64)
-    unknown = ~np.isfinite(throttle) | ~np.isfinite(brake)
+    unknown = ~(same_second[found.throttle] & same_second[found.brake])
     if not found.brake.unit.strip():
         unknown |= brake >= SWITCH_ON_BELOW
     state[unknown] = np.nan

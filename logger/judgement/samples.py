@@ -28,8 +28,10 @@ AROUND_S = 20.0
 """All fixes within this time before and after an over-speed are kept."""
 MAX_VALUE = float(np.finfo(np.float32).max)
 """A signal may hold any double; beyond the range of 32 bits it is unknown here."""
+SAME_SECOND_US = 1_000_000
+"""Two channels show one moment where the value of each is at most this old: a foot changes pedals in half a second."""
 MAX_CHANNELS = 200
-"""Channels sampled beside the known ones, which bounds memory to 16 MB; the first ones on the bus."""
+"""Channels sampled beside the known ones, which bounds memory to 20 MB; the first ones on the bus."""
 
 
 def on_road(evidence: Evidence, places: Places, day: Day) -> NDArray[np.int64]:
@@ -66,6 +68,8 @@ class Samples:
         self.seconds = _seconds(self._known_s)
         self.channels: dict[Channel, NDArray[np.float32]] = {}
         """The newest value of each channel at or before each sample, at most OLDEST_US old; nan if there is none."""
+        self.same_second: dict[Channel, NDArray[np.bool_]] = {}
+        """Of each channel, where that value is at most SAME_SECOND_US old."""
         self.left_out: set[Channel] = set()
         """Channels beyond MAX_CHANNELS."""
         self._order = np.lexsort((fixes.t_us[self.at], fixes.session[self.at]))
@@ -79,29 +83,30 @@ class Samples:
 
     def take(self, channel: Channel, session: Integers, t_us: Integers, value: Floats) -> None:
         """Sample consecutive values of a channel, in order of time; later calls bring later values."""
-        values = self.channels.get(channel)
-        if values is None:
+        if channel not in self.channels:
             if len(self.channels) >= MAX_CHANNELS and channel.name not in ENGINE:
                 self.left_out.add(channel)
                 return
-            values = self.channels[channel] = np.full(len(self.at), np.nan, dtype=np.float32)
+            self.channels[channel] = np.full(len(self.at), np.nan, dtype=np.float32)
+            self.same_second[channel] = np.zeros(len(self.at), dtype=bool)
         known = np.abs(value) <= MAX_VALUE  # not nan either
         session, t_us, value = session[known], t_us[known], value[known]
         begins = np.flatnonzero(np.diff(session, prepend=-1))
         for first, last in zip(begins, np.append(begins, len(session))[1:], strict=True):
-            self._take_of_session(values, int(session[first]), t_us[first:last], value[first:last])
+            self._take_of_session(channel, int(session[first]), t_us[first:last], value[first:last])
 
-    def _take_of_session(
-        self, values: NDArray[np.float32], session: int, t_us: Integers, value: Floats
-    ) -> None:
+    def _take_of_session(self, channel: Channel, session: int, t_us: Integers, value: Floats) -> None:
         first, last = np.searchsorted(self._session, [session, session + 1])
         instants = self._t_us[first:last]
         begin = first + np.searchsorted(instants, t_us[0])
         end = first + np.searchsorted(instants, t_us[-1] + OLDEST_US, side="right")
         instants = self._t_us[begin:end]
         newest = np.searchsorted(t_us, instants, side="right") - 1
-        fresh = (newest >= 0) & (instants - t_us[newest] <= OLDEST_US)
-        values[self._order[begin:end][fresh]] = value[newest[fresh]]
+        age_us = instants - t_us[newest]
+        fresh = (newest >= 0) & (age_us <= OLDEST_US)
+        at = self._order[begin:end][fresh]
+        self.channels[channel][at] = value[newest[fresh]]
+        self.same_second[channel][at] = age_us[fresh] <= SAME_SECOND_US
 
 
 def samples_of(evidence: Evidence, places: Places, day: Day, overspeeds: Iterable[Overspeed]) -> Samples:

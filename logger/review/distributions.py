@@ -35,6 +35,10 @@ MAX_BOUNDS: Final = 8
 
 SPEED, OVER, DRIVER = "drive.speed_kmh", "drive.over_kmh", "drive.driver"
 """Keys of the channels that are not the engine's."""
+NO_COMMON_SAMPLES: Final = (
+    "no common samples: throttle and brake were hardly ever read within the same second"
+)
+"""The driver's card in place of shares, which would be of pedals at different times."""
 ENDS: Final = 0.01
 """Colours cover all but this share of the time below and above: a single spike does not make the rest one colour."""
 
@@ -55,10 +59,15 @@ def sampled(report: Report, timeline: Timeline) -> dict[str, Any] | None:
         _Sampled(SPEED, DRIVE["speed_kmh"].title, "km/h", mps * KMH),
         _Sampled(OVER, "Above the limit", "km/h", excess_kmh(report)),
     ]
-    pedals = driving.pedals(samples.channels)
+    pedals, rule = driving.pedals(samples.channels), ""
     if pedals is not None:
-        state = driving.states(pedals, mps, samples.channels)
-        channels.append(_Sampled(DRIVER, "Driver", "", state, driving.STATES))
+        state = driving.states(pedals, mps, samples.channels, samples.same_second)
+        common_s = samples.seconds[np.isfinite(state)].sum()
+        if common_s >= min(driving.MIN_COMMON_S, samples.seconds.sum() / 2):
+            rule = _driver_rule(pedals)
+            channels.append(_Sampled(DRIVER, "Driver", "", state, driving.STATES))
+        else:
+            rule = NO_COMMON_SAMPLES
     channels += _engine(samples.channels)
     channels = [channel for channel in channels if np.isfinite(channel.values).any()]
     room = MAX_VALUES // MIN_SAMPLES
@@ -70,7 +79,7 @@ def sampled(report: Report, timeline: Timeline) -> dict[str, Any] | None:
         "left_out": len(channels[room:]) + len(samples.left_out),
         "excess_kmh": excess_edges_kmh(report.rules),
         "tolerance_kmh": report.rules.speed.tolerance_kmh,
-        "driver_rule": _driver_rule(pedals),
+        "driver_rule": rule,
     }
 
 
@@ -142,10 +151,8 @@ def _engine(sampled: Mapping[Channel, NDArray[np.float32]]) -> list[_Sampled]:
     return list(channels.values())
 
 
-def _driver_rule(pedals: driving.Pedals | None) -> str:
-    """How the driver's state is judged, in one sentence; "" without throttle or brake."""
-    if pedals is None:
-        return ""
+def _driver_rule(pedals: driving.Pedals) -> str:
+    """How the driver's state is judged, in one sentence."""
     open_pct = pedals.closed_pct + driving.OPEN_ABOVE_CLOSED_PCT
     return (
         f"throttle: {engine_title(pedals.throttle.name)} above {open_pct:.0f} %; "

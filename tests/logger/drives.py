@@ -144,20 +144,23 @@ class DrivenReadings(EngineReadings):
         Channel("brake_bar", "bar", "car.dbc:WHEELS"),
     )
 
-    def __init__(self, drive: Plan) -> None:
+    def __init__(self, drive: Plan, every_us: int = 200_000, brake_after_us: int = 0) -> None:
+        """Rows come each `every_us`; the brake's value comes `brake_after_us` after the others, and is of that time."""
         super().__init__([])
+        self._every_us, self._brake_after_us = every_us, brake_after_us
         times_s = np.arange(0, drive.drive.end_s, 0.2)
         states = Engine(drive.drive).sample(times_s)
         columns = [np.round(getattr(states, channel.name), 1).tolist() for channel in self.CHANNELS]
         self._values = list(zip(*columns, strict=True))
 
     def tick(self, t_us: int) -> list[Reading]:
-        number, rest = divmod(t_us, 200_000)
-        if rest or number >= len(self._values):
+        number = t_us // 200_000
+        if number >= len(self._values):
             return []
         return [
             Reading(t_us, channel, value)
             for channel, value in zip(self.CHANNELS, self._values[number], strict=True)
+            if (t_us - self._brake_after_us * (channel.name == "brake_bar")) % self._every_us == 0
         ]
 
 

@@ -20,17 +20,18 @@ const shares = (() => {
       card.note.textContent = `share of the ${distributions.clock(limited)} judged against a limit (free areas are not); ${distributions.clock(seconds.reduce((sum, time) => sum + time, 0))} above it`;
     });
   }
-  if (driver) {
+  if (rule) {
     const card = distributions.card("Driver", Boolean(over)), place = document.createElement("div");
     card.body.append(place, card.note);
-    distributions.subscribe((first, end) => {
+    card.note.textContent = rule;
+    if (driver) distributions.subscribe((first, end) => {
       const seconds = distributions.counted(first, end, driver.classes.length, (i) => (Number.isNaN(driver.y[i]) ? -1 : Math.round(driver.y[i])));
       const known = seconds.reduce((sum, time) => sum + time, 0), { colours } = scale.of(driver);
       distributions.results.driver = { classes: driver.classes, seconds };
       place.replaceChildren();
-      if (!known) { card.note.textContent = "throttle and brake are unknown here"; return; }
+      if (!known) { card.note.textContent = "no common samples of throttle and brake here"; return; }
       distributions.bars(place, seconds.map((time, i) => ({ name: driver.classes[i], seconds: time, colour: colours[i] })), known);
-      card.note.textContent = rule;
+      card.note.textContent = `share of the ${distributions.clock(known)} with throttle and brake of the same second; ${rule}`;
     });
   }
 })();

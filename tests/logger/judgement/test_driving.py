@@ -9,14 +9,21 @@ from firmware_bridge.records import Channel
 from logger.judgement import driving
 from logger.judgement.driving import BOTH, BRAKE, COASTING, STANDING, THROTTLE, Pedals, pedals, states
 
+Values = dict[Channel, np.ndarray[tuple[int], np.dtype[np.float32]]]
+
 THROTTLE_PCT, BRAKE_BAR = Channel("throttle_pct", "%", "car.dbc"), Channel("brake_bar", "bar", "car.dbc")
 
 
-def columns(*channels: Channel) -> dict[Channel, np.ndarray[tuple[int], np.dtype[np.float32]]]:
+def columns(*channels: Channel) -> Values:
     return {
         channel: np.array([0, 0.5, 1] if not channel.unit else [0, 50, 100], dtype=np.float32)
         for channel in channels
     }
+
+
+def of_now(values: Values) -> dict[Channel, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Every known value is of the second of its sample."""
+    return {channel: np.isfinite(column) for channel, column in values.items()}
 
 
 def named(*names: tuple[str, str]) -> tuple[str, str] | None:
@@ -97,7 +104,20 @@ def test_both_sides_of_every_threshold() -> None:
     throttle, brake, mps, expected = (np.array(column) for column in zip(*rows, strict=True))
     found = Pedals(THROTTLE_PCT, BRAKE_BAR, 16.0)
     values = {THROTTLE_PCT: throttle.astype(np.float32), BRAKE_BAR: brake.astype(np.float32)}
-    assert states(found, mps, values).tolist() == pytest.approx(expected.tolist(), nan_ok=True)
+    assert states(found, mps, values, of_now(values)).tolist() == pytest.approx(
+        expected.tolist(), nan_ok=True
+    )
+
+
+def test_pedals_of_different_seconds_are_unknown() -> None:
+    """The throttle of before the braking, beside the brake, is not "throttle and brake"."""
+    values = {THROTTLE_PCT: np.full(4, 90, np.float32), BRAKE_BAR: np.full(4, 30, np.float32)}
+    same_second = {
+        THROTTLE_PCT: np.array([True, True, False, False]),
+        BRAKE_BAR: np.array([True, False, True, False]),
+    }
+    found = states(Pedals(THROTTLE_PCT, BRAKE_BAR, 0.0), np.full(4, 20.0), values, same_second)
+    assert found.tolist() == pytest.approx([BOTH, np.nan, np.nan, np.nan], nan_ok=True)
 
 
 def test_a_switch_of_j1939_in_error_says_nothing() -> None:
@@ -105,7 +125,8 @@ def test_a_switch_of_j1939_in_error_says_nothing() -> None:
     values = {THROTTLE_PCT: np.zeros(4, dtype=np.float32), brake: np.array([0, 1, 2, 3], dtype=np.float32)}
     found = Pedals(THROTTLE_PCT, brake, 0.0)
     expected = [COASTING, BRAKE, np.nan, np.nan]
-    assert states(found, np.full(4, 20.0), values).tolist() == pytest.approx(expected, nan_ok=True)
+    state = states(found, np.full(4, 20.0), values, of_now(values))
+    assert state.tolist() == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_channel_without_a_unit_and_with_large_values_is_no_switch() -> None:

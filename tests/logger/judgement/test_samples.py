@@ -1,8 +1,7 @@
-"""Samples of a drive: values as in the export's join, seconds that add up, and what the page gets of them."""
+"""Samples of a drive: values as in the export's join, seconds that add up, and how old a value may be."""
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,20 +12,13 @@ import pytest
 from firmware_bridge.records import Channel
 from logger.export import as_of_join
 from logger.export.as_of_join import OLDEST_US
-from logger.judgement import driving, samples
+from logger.judgement import samples
 from logger.judgement.evidence import Fixes
 from logger.judgement.open_evidence import ReviewOptions, open_evidence
 from logger.judgement.report import Report, report_of
 from logger.judgement.samples import Samples
 from logger.logfile.selection import select
-from logger.review import distributions
-from logger.review.channels import Timeline
-from logger.review.distributions import excess_edges_kmh, middle, sampled
-from logger.review.packing import column
-from logger.review.plotted_fixes import PlottedFixes
-from logger.stage.rules import Band, default_rules
 from tests.logger import drives
-from tests.logger.review.packed_columns import unpacked
 
 RPM = Channel("rpm", "1/min", "test")
 
@@ -59,6 +51,14 @@ def test_an_old_value_is_unknown() -> None:
     drive = made(fixes([OLDEST_US, OLDEST_US + 1]))
     take(drive, [0], [7.0])
     assert drive.channels[RPM].tolist() == pytest.approx([7, np.nan], nan_ok=True)
+
+
+def test_a_value_is_of_the_same_second_or_older() -> None:
+    samples = made(fixes([0, 1_000_000, 2_000_000, 3_000_000, 4_000_000]))
+    take(samples, [999_999], [1.0])
+    take(samples, [1_500_000, 3_900_000, 3_950_000], [2.0, np.nan, 3.0])
+    assert samples.channels[RPM].tolist() == pytest.approx([np.nan, 1, 2, 2, 3], nan_ok=True)
+    assert samples.same_second[RPM].tolist() == [False, True, True, False, True]
 
 
 def test_sessions_do_not_mix() -> None:
@@ -102,53 +102,6 @@ def test_channels_are_bounded_and_the_known_ones_kept(monkeypatch: pytest.Monkey
     assert [channel.name for channel in drive.left_out] == ["c"]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        [0, 1, 5, np.nan, 6],
-        [3],
-        [np.nan],
-        [],
-        [0.1, 0.25, 99.3, -1e30, 1e30],
-        [*range(255), np.nan],
-        [*range(-1, 256), np.nan],
-        [*range(0, 65_535, 7)],
-        [*range(0, 1_000_000, 999)],
-        [*np.linspace(-1e30, 1e30, 1000)],
-        [*np.linspace(0.1, 0.2, 1000), np.nan],
-    ],
-    ids=len,
-)
-def test_packed_columns_come_back(values: list[float]) -> None:
-    numbers = np.array(values, dtype=np.float64)
-    known = np.isfinite(numbers)
-    back = unpacked(column(numbers))
-    assert (np.isfinite(back) == known).all()
-    span = float(np.ptp(numbers[known])) if known.any() else 0.0
-    assert back[known] == pytest.approx(numbers[known], rel=1e-6, abs=span / 131_000)
-    if span <= 65_534 and (numbers[known] == np.round(numbers[known])).all():
-        assert (back[known] == numbers[known]).all()
-
-
-def test_the_middle_is_weighted_by_time() -> None:
-    values = np.array([1.0, 2.0, 3.0, np.nan])
-    assert middle(values, np.array([0.0, 1000.0, 1.0, 9.0])) == [2, 2]
-    assert middle(values, np.array([20.0, 1.0, 20.0, 9.0])) == [1, 3]
-    assert middle(values[3:], np.array([1.0])) == [0, 1]
-
-
-def test_edges_of_the_excess_are_those_of_the_rules() -> None:
-    assert excess_edges_kmh(default_rules()) == [0, 1, 6, 10, 20, 40]
-    many = tuple(Band(1.0, over_kmh) for over_kmh in range(1, 300))
-    penalties = dataclasses.replace(default_rules().penalties, bands=many)
-    rules = dataclasses.replace(default_rules(), penalties=penalties)
-    assert excess_edges_kmh(rules) == [*range(9), 10, 20, 40]
-
-
-def timeline_of(report: Report) -> Timeline:
-    return Timeline(PlottedFixes(report), report.engine, report.evidence.offsets_us)
-
-
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drives.write_log(tmp_path_factory.mktemp("samples") / "a.db", drives.fixes(drives.plan(), hz=5))
@@ -174,39 +127,3 @@ def test_samples_equal_the_joined_export(log: Path, report: Report) -> None:
     assert {channel.name for channel in report.samples.channels} == set(names) == {"battery_v", "rpm"}
     for channel, values in report.samples.channels.items():
         assert values == pytest.approx(beside[rows, names[channel.name]].astype(np.float32), nan_ok=True)
-
-
-def test_the_time_above_the_limit_is_that_of_the_overspeed(report: Report) -> None:
-    document = sampled(report, timeline_of(report))
-    assert document is not None
-    seconds = unpacked(document["seconds"])
-    channels = {channel["key"]: unpacked(channel["column"]) for channel in document["channels"]}
-    over = channels[distributions.OVER]
-    [overspeed] = report.overspeeds
-    assert seconds[over > 0].sum() == pytest.approx(overspeed.duration_s, abs=1.0)  # the tolerance, too
-    assert np.nanmax(over) == pytest.approx(overspeed.over_kmh, abs=1)
-    assert seconds.sum() == pytest.approx(
-        (
-            report.evidence.fixes.at_us[report.samples.at[-1]]
-            - report.evidence.fixes.at_us[report.samples.at[0]]
-        )
-        / 1e6,
-        abs=0.5,
-    )
-    assert document["driver_rule"] == ""
-    assert driving.pedals(report.samples.channels) is None
-
-
-def test_many_channels_fit_on_the_page(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distributions, "MAX_VALUES", 1200)
-    monkeypatch.setattr(distributions, "MIN_SAMPLES", 400)
-    document = sampled(report, timeline_of(report))
-    assert document is not None
-    assert [channel["key"] for channel in document["channels"]] == [
-        distributions.SPEED,
-        distributions.OVER,
-        "engine.rpm",
-    ]
-    assert document["left_out"] == 1
-    assert len(unpacked(document["seconds"])) < 1000
-    assert unpacked(document["seconds"]).sum() == pytest.approx(float(report.samples.seconds.sum()), rel=1e-3)

@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 
 from logger.judgement.driving import STATES
-from logger.judgement.report import Report
+from logger.judgement.open_evidence import ReviewOptions, open_evidence
+from logger.judgement.report import Report, report_of
+from logger.review.distributions import NO_COMMON_SAMPLES
+from logger.review.html import page
 from logger.stage.limits import KMH
 from tests.logger import drives
 from tests.logger.crew import browsing
+from tests.logger.review.conftest import DESK
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
 
 
 def results(page: Page, from_km: float, to_km: float) -> dict[str, Any]:
@@ -107,6 +113,19 @@ def test_the_scatter_equals_python(driven_page: Page, driven_report: Report) -> 
     driven_page.get_by_label("Colour of the dots").select_option("")
     browsing.until(driven_page, "() => stagelog.distributions.scatter.colour.length === 0")
     driven_page.get_by_label("Colour of the dots").select_option("engine.gear")
+
+
+def test_pedals_read_at_different_times_have_no_shares(chromium: Browser, tmp_path: Path) -> None:
+    plan = drives.plan()
+    readings = drives.DrivenReadings(plan, every_us=6_000_000, brake_after_us=3_000_000)
+    log = drives.write_log(tmp_path / "a.db", drives.fixes(plan, hz=5), readings=readings)
+    with open_evidence(log, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
+        (tmp_path / "a.html").write_text(page(report_of(evidence, rules, connection)), encoding="utf-8")
+    with browsing.opened(chromium, (tmp_path / "a.html").as_uri(), DESK) as opened:
+        results(opened, 0, 14)
+        card = opened.locator("#distributions .card", has=opened.get_by_role("heading", name="Driver"))
+        assert card.locator(".note").inner_text() == NO_COMMON_SAMPLES
+        assert card.locator("tr").count() == 0
 
 
 INKED = """() => [...document.querySelectorAll("#distributions .drawing canvas[aria-hidden]")].map((canvas) =>
