@@ -27,6 +27,7 @@ from firmware_bridge.protocols import protocol
 from firmware_bridge.virtual.drive import Drive
 from firmware_bridge.virtual.simulation import simulate_bytes
 from logger.boundary import own_process
+from logger.boundary.os_errors import named
 from logger.boundary.whole_file import remove_unfinished
 from logger.config import configuration as configs
 from logger.config.sources import Can, Gps
@@ -45,6 +46,7 @@ from logger.version import SOFTWARE
 DBC_NAME = "demo_engine.dbc"
 MAX_AT_ONCE = max(4, os.cpu_count() or 1)
 """Parallel processes, of some 200 MB each. More than cores, so that the built-in stage's three cars end together."""
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where Linux keeps what processes share; only for an error
 _TAKE_EVERY_US = 5_000_000
 """Drive time between writes of rows to the log."""
 
@@ -75,8 +77,9 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
     """Simulate the logs of all orders, one process each. Raises StagelogError."""
     for folder in {order.folder for order in work}:
         require_free(folder, "choose another folder with -o")
-    shares = multiprocessing.Array("d", len(work), lock=False)
-    is_over = multiprocessing.Event()
+    with named(_SHARED_MEMORY):
+        shares = multiprocessing.Array("d", len(work), lock=False)
+        is_over = multiprocessing.Event()
     # Three cars on two cores: in parallel they end together; a third one at the end would leave a core idle.
     with ProcessPoolExecutor(
         max_workers=min(len(work), MAX_AT_ONCE), initializer=_share, initargs=(shares, is_over)
@@ -92,7 +95,9 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
             raise LogError("a car's process was killed", where=str(work[0].folder), hint=hint) from error
         finally:
             is_over.set()  # otherwise the pool waits for the other logs
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(
+                cancel_futures=True
+            )  # waits: at exit, Python would write to what the pool's thread closes
 
 
 def log_path(order: Order) -> Path:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from firmware_bridge.errors import LogError
 from logger.demo import simulate, stages
 from logger.logfile.verify import verify
 from logger.stage import geo
@@ -139,3 +142,17 @@ def test_the_gaps_are_those_reported() -> None:
     assert 50 <= second["CP3"] - winner["CP3"] <= 70
     assert second["ASS"] - winner["ASS"] == pytest.approx(49.0, abs=1e-3)
     assert third["ASS"] > second["ASS"]
+
+
+def test_nothing_of_the_pool_lives_on_after_a_killed_process(tmp_path: Path) -> None:
+    """Its thread closes a pipe that Python writes to when it exits: a traceback beside the error in one line."""
+    before = set(threading.enumerate())
+
+    def kill_one(_share: float) -> None:
+        for process in multiprocessing.active_children()[:1]:
+            process.kill()
+
+    with pytest.raises(LogError, match="a car's process was killed"):
+        simulate.simulate(simulate.orders("dakar-2026-11", (), 1, 1, None, tmp_path), kill_one)
+    assert set(threading.enumerate()) <= before
+    assert multiprocessing.active_children() == []
