@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -100,6 +101,12 @@ class Results:
 def load_decisions(path: Path) -> Decisions:
     """Load a penalties file. Raises ConfigurationError with line and key."""
     return TomlFile(read_text(path), str(path)).build(Decisions)
+
+
+def load(results: Iterable[Path], penalties: Path | None) -> tuple[list[Result], Decisions]:
+    """Load the results of several files, and the decisions of one if there is one. Raises ConfigurationError."""
+    rows = [row for path in results for row in load_results(path)]
+    return rows, Decisions() if penalties is None else load_decisions(penalties)
 
 
 def load_results(path: Path) -> tuple[Result, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from logger.boundary.extras import require
-from logger.boundary.options import PATH
+from logger.boundary.options import PATH, section_option
 from logger.boundary.terminal import LiveLine, echo, progress_bar
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _ORDINARY = ("INFO ", "crew page at ")
 @click.option(
     "--can-rate", type=click.IntRange(0, 10_000), default=20, show_default=True, help="CAN frames per second."
 )
-@click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
+@section_option
 def simulate(
     stage: str, folder: Path, cars: tuple[str, ...], gps_hz: int, can_rate: int, section: int | None
 ) -> None:

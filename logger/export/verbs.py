@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from logger.boundary.options import PATH
+from logger.boundary.options import PATH, section_option
 from logger.boundary.terminal import echo, progress_bar
 from logger.boundary.whole_file import require_writable
 from logger.export import formats
@@ -74,7 +74,7 @@ class _Export(click.Command):
     help="Start at this UTC time: 2026-01-15T08:30, or only 08:30.",
 )
 @click.option("--to", "last", metavar="TIME", callback=_moment, help="End at this UTC time.")
-@click.option("--section", type=click.IntRange(1), help="Only this section of the itinerary, counted from 1.")
+@section_option
 @click.option("--frames", is_flag=True, help="Export the raw CAN frames instead of the fixes (csv, parquet).")
 @click.option(
     "--signals",

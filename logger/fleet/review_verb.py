@@ -13,7 +13,7 @@ from firmware_bridge.errors import ConfigurationError
 from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.fleet.options import store_option
-from logger.review.verbs import EXIT_PENALTY, fail_on_penalty_option
+from logger.review.options import EXIT_PENALTY, class_table_options, fail_on_penalty_option, rules_option
 
 if TYPE_CHECKING:
     from logger.fleet.catalogue import Entry
@@ -26,7 +26,7 @@ MAX_SHOWN = 5
 
 @click.command(name="review", short_help="Review every log and print the class tables.")
 @store_option
-@click.option("--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime.")
+@rules_option
 @click.option(
     "--scheduler", help="Address of a Dask scheduler, tcp://host:8786; by default local processes are used."
 )
@@ -38,14 +38,7 @@ MAX_SHOWN = 5
 @click.option("--event", help="Only logs of this event, as in the store's folder names.")
 @click.option("--stage", type=int, help="Only logs of this stage.")
 @click.option("--car", type=int, help="Only logs of this car.")
-@click.option(
-    "--results",
-    type=PATH,
-    multiple=True,
-    help="TOML or CSV file with results of stages or cars without a log.",
-)
-@click.option("--penalties", type=PATH, help="TOML file with the stewards' decisions.")
-@click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
+@class_table_options
 @click.option(
     "--html",
     type=PATH,
@@ -97,8 +90,7 @@ def review(
         raise click.UsageError("--workers and --scheduler exclude each other: choose one")
     store = Store(url)
     run = reviewing.run_of(store, rules)
-    earlier = [row for path in results for row in files.load_results(path)]
-    decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
+    earlier, decisions = files.load(results, penalties)
     logs = _selected(store, event, stage, car)
     if (results or penalties or belts) and len({entry.event for entry in logs}) > 1:
         raise click.UsageError("results, penalties and belts belong to one event: choose it with --event")

@@ -14,14 +14,13 @@ from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.options import PATH, json_option
 from logger.boundary.terminal import echo, echo_json, print_tables, progress_bar
 from logger.boundary.whole_file import require_writable, write_whole
+from logger.review.options import EXIT_PENALTY, class_table_options, fail_on_penalty_option, rules_option
 
 if TYPE_CHECKING:
     from logger.judgement.report import Report
 
 _itinerary = click.option("--itinerary", type=PATH, help="Use this itinerary instead of the log's own.")
-_rules = click.option(
-    "--rules", help="A rules file, or a penalty model: banded, rallysafe, rallycheck, overtime."
-)
+_html = click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
 _section = click.option(
     "--only-section",
     "section",
@@ -39,23 +38,18 @@ _signals = click.option(
     is_flag=True,
     help="Decode all recorded frames with the log's own DBC files, or with --dbc, and add every signal.",
 )
-fail_on_penalty_option = click.option(
-    "--fail-on-penalty", is_flag=True, help="Exit with 3 if there is a penalty, for scripts."
-)
-EXIT_PENALTY = 3
-"""A penalty was found, and `--fail-on-penalty` asks for it; a problem with the evidence has its own code."""
 
 
 @click.command(name="review")
 @click.argument("log", type=PATH)
-@click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
+@_html
 @click.option(
     "--background",
     type=PATH,
     help="Draw the shapes of this GeoJSON file on the page's map, for example roads.",
 )
 @json_option
-@_rules
+@rules_option
 @_itinerary
 @_section
 @click.option("--class", "car_class", default="", help="The car's class, if the file does not name it.")
@@ -157,9 +151,9 @@ def _exit_code(problem: StagelogError | None) -> int:
     metavar="KM",
     help="Length of the sectors; by default they lead from checkpoint to checkpoint.",
 )
-@click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
+@_html
 @json_option
-@_rules
+@rules_option
 @_itinerary
 @_dbc
 @_signals
@@ -229,16 +223,9 @@ def _is_copy(first: Path, second: Path) -> bool:
 
 @click.command(name="standings")
 @click.argument("logs", type=PATH, nargs=-1)
-@click.option("--penalties", type=PATH, help="TOML file with the stewards' decisions.")
-@click.option(
-    "--results",
-    type=PATH,
-    multiple=True,
-    help="TOML or CSV file with results of earlier stages or of cars without a log.",
-)
-@click.option("--imposed-only", is_flag=True, help="Leave out provisional penalties.")
+@class_table_options
 @json_option
-@_rules
+@rules_option
 @fail_on_penalty_option
 def standings(
     logs: tuple[Path, ...],
@@ -264,8 +251,7 @@ def standings(
         raise click.UsageError("standings takes logs, --results, or both")
     options = ReviewOptions(rules=rules)
     reports = reports_of(logs, options)
-    rows = [row for path in results for row in files.load_results(path)]
-    decisions = files.load_decisions(penalties) if penalties is not None else files.Decisions()
+    rows, decisions = files.load(results, penalties)
     not_finished = (reports[0].rules if reports else rules_of(options)).not_finished
     standing = tables.standings(
         [tables.result_of(report) for report in reports] + rows,

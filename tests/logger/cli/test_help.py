@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import logger
 from tests.logger import drives
 from tests.logger.command_line import stagelog
 
@@ -68,3 +71,15 @@ def test_a_dry_run_of_install_lists_in_any_case(tmp_path: Path) -> None:
 def _image(folder: Path) -> Path:
     (folder / "etc").mkdir()
     return folder
+
+
+def test_no_option_is_declared_twice() -> None:
+    """Verbs that share an option share its declaration, or one of them is forgotten when it changes."""
+    declared = Counter(
+        ast.unparse(node)
+        for path in Path(*logger.__path__).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.option"
+    )
+    assert len(declared) > 50
+    assert [option for option, times in declared.items() if times > 1] == []
