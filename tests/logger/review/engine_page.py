@@ -70,6 +70,12 @@ def lanes(page: Page) -> list[list[str]]:
     return found
 
 
+def view(page: Page) -> tuple[float, float]:
+    """First and last x of the range in view."""
+    first, last = page.evaluate("stagelog.view()")
+    return first, last
+
+
 def pictured(page: Page) -> None:
     """Wait until the picture of all changes is drawn."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -19,6 +19,7 @@ from tests.logger.command_line import ROOT
 from tests.logger.comparison import compared
 from tests.logger.comparison.compared import STOP_KM
 from tests.logger.crew import browsing
+from tests.logger.review.engine_page import view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -45,11 +46,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         page.write_text(compare_page.page(comparison), encoding="utf-8")
         addresses[name] = page.as_uri()
     return addresses
-
-
-def view(page: Page) -> tuple[float, float]:
-    first, last = page.evaluate("stagelog.view()")
-    return first, last
 
 
 def mark_at(page: Page, km: float) -> tuple[float, float]:

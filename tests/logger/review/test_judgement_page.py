@@ -21,6 +21,7 @@ from logger.stage.rules import load
 from tests.logger import drives
 from tests.logger.crew import browsing
 from tests.logger.hostile_texts import HOSTILE
+from tests.logger.review.engine_page import view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -125,7 +126,7 @@ def test_the_keyboard_opens_an_overspeed(
         page.keyboard.press("Tab")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")  # show on lanes and map
-        first, last = page.evaluate("stagelog.view()")
+        first, last = view(page)
         assert first < over.km < over.km + over.distance_m / 1000 < last < first + 3
         button.click()
         assert page.locator(".why").count() == 0

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from logger.review.verbs import review
 from tests.logger import engine_drive
 from tests.logger.crew import browsing
-from tests.logger.review.engine_page import Drive, cell, choose, lanes, number, pictured, seconds
+from tests.logger.review.engine_page import Drive, cell, choose, lanes, number, pictured, seconds, view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -28,7 +28,7 @@ def set_cursors(page: Page, engine_page: Drive, pinned_s: float, cursor_s: float
     """Pin one cursor and point the other, by the mouse; returns the seconds of both by the drive's own fixes."""
     box = page.locator("#lanes").bounding_box()
     assert box is not None
-    whole = page.evaluate("stagelog.view()")
+    whole = view(page)
     for x, click in ((pinned_s, True), (cursor_s, False)):
         km = float(np.interp(x, engine_page.s, engine_page.km))
         at = box["x"] + 60 + (box["width"] - 120) * (km - whole[0]) / (whole[1] - whole[0])
@@ -102,19 +102,17 @@ def test_statistics_of_what_is_in_view(chromium: Browser, engine_page: Drive) ->
 def test_by_time_a_stop_is_as_long_as_it_took(chromium: Browser, engine_page: Drive) -> None:
     with browsing.opened(chromium, engine_page.url, DESKTOP) as page:
         page.evaluate("stagelog.zoom(2, 6)")
-        by_km = page.evaluate("stagelog.view()")
+        by_km = view(page)
         page.click("#bar button:has-text('Time')")
         pictured(page)
         assert page.evaluate("stagelog.axis()") == "s"
-        assert page.evaluate("stagelog.view()") == pytest.approx(
-            np.interp(by_km, engine_page.km, engine_page.s), abs=0.1
-        )
+        assert view(page) == pytest.approx(np.interp(by_km, engine_page.km, engine_page.s), abs=0.1)
         page.click("#bar button:has-text('Distance')")
-        assert page.evaluate("stagelog.view()") == pytest.approx(by_km, abs=0.001)
+        assert view(page) == pytest.approx(by_km, abs=0.001)
         page.click("#bar button:has-text('All')")
         page.click("#bar button:has-text('Time')")
         pictured(page)
-        first, last = page.evaluate("stagelog.view()")
+        first, last = view(page)
         assert first <= 0 and last > engine_page.s[-1] - 0.3  # the engine ran before and after
 
 
@@ -130,7 +128,7 @@ def test_the_keyboard_alone(chromium: Browser, engine_page: Drive) -> None:
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
         page.keyboard.press("Home")
-        first, last = page.evaluate("stagelog.view()")
+        first, last = view(page)
         page.keyboard.press("ArrowRight")
         begin = page.evaluate("stagelog.pointed()")
         page.keyboard.press("p")
@@ -140,17 +138,17 @@ def test_the_keyboard_alone(chromium: Browser, engine_page: Drive) -> None:
         page.keyboard.press("Shift+ArrowRight")
         assert page.evaluate("stagelog.pointed()") - begin == pytest.approx(11 * small)
         page.keyboard.press("+")
-        zoomed = page.evaluate("stagelog.view()")
+        zoomed = view(page)
         assert zoomed[1] - zoomed[0] == pytest.approx((last - first) / 1.5)
         assert zoomed[0] < page.evaluate("stagelog.pointed()") < zoomed[1]
         page.keyboard.press("-")
         page.keyboard.press("p")
         assert page.evaluate("stagelog.pinned()") is None
-        assert page.evaluate("stagelog.view()") == pytest.approx([first, last])
+        assert view(page) == pytest.approx([first, last])
         assert {"All", "SS7", "Distance", "Time", "Channels"} <= reached
         _tab_to(page, "document.activeElement.tagName === 'TR'")
         page.keyboard.press("Enter")
-        zoomed = page.evaluate("stagelog.view()")
+        zoomed = view(page)
         assert zoomed[1] - zoomed[0] < last - first
 
 
@@ -239,19 +237,19 @@ def test_fingers(chromium: Browser, engine_page: Drive) -> None:
         browsing.until(page, "stagelog.pinned() !== null")
         touch("touchEnd")
         assert page.evaluate("stagelog.pinned()") < tapped
-        first, last = page.evaluate("stagelog.view()")
+        first, last = view(page)
         touch("touchStart", 150, 200)  # pinch
         for apart in (10, 30, 60):
             touch("touchMove", 150 - apart, 200 + apart)
         touch("touchEnd")
         pictured(page)
-        zoomed = page.evaluate("stagelog.view()")
+        zoomed = view(page)
         assert zoomed[1] - zoomed[0] == pytest.approx((last - first) * 50 / 170, rel=0.05)
         touch("touchStart", 200)  # drag
         for x in (180, 150, 100):
             touch("touchMove", x)
         touch("touchEnd")
         pictured(page)
-        panned = page.evaluate("stagelog.view()")
+        panned = view(page)
         assert panned[0] > zoomed[0] and panned[1] - panned[0] == pytest.approx(zoomed[1] - zoomed[0])
         assert page.evaluate("stagelog.pointed()") is not None  # it stays when the finger leaves

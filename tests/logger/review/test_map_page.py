@@ -10,6 +10,7 @@ import pytest
 from logger.judgement.report import Report
 from tests.logger.crew import browsing
 from tests.logger.review.conftest import DESK, PHONE
+from tests.logger.review.engine_page import view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -271,7 +272,7 @@ def test_map_and_distributions_over_time(driven_page: Page) -> None:
     assert driven_page.evaluate("stagelog.axis()") == "s"
     assert by_time["scale"] == pytest.approx(by_distance["scale"], rel=0.02)
     assert by_time["n"] == pytest.approx(by_distance["n"], abs=30)
-    first, last = driven_page.evaluate("stagelog.view()")
+    first, last = view(driven_page)
     driven_page.locator("#distributions").scroll_into_view_if_needed()
     browsing.until(
         driven_page, "(seconds) => Math.abs(stagelog.distributions.seconds - seconds) < 1", last - first

@@ -16,9 +16,10 @@ from logger.review import compare_page, html
 from logger.review.judged_page import judged_page
 from tests.logger import drives
 from tests.logger.crew import browsing
+from tests.logger.review.engine_page import view
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 SIZE = (1500, 1000)
 PICTURES = Path(__file__).parents[2] / "pictures"
@@ -34,11 +35,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
     folder = tmp_path_factory.mktemp("pages")
     seen = [drives.fixes(drives.plan(seconds), hz=2) for seconds in (600, 630)]
     return [report(drives.write_log(folder / f"{at}.db", fixes)) for at, fixes in enumerate(seen)]
-
-
-def view(page: Page) -> tuple[float, float]:
-    first, last = page.evaluate("stagelog.view()")
-    return first, last
 
 
 def test_a_click_on_an_overspeed_zooms_to_it(
