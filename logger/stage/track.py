@@ -9,6 +9,8 @@ rounding at 10 Hz is 7 km/h. So
   A car stands until it has left the circle in which its positions wander. The distance driven until then is added
   in one step, so that no start loses distance, and an hour's wander adds none.
 
+  Distance is that of chords between positions (chords.py), and of the speed between their ends.
+
 Both kinds of noise are measured in the track itself, because receivers differ by a factor of a hundred: the scatter
 from point to point as the residual of a cubic, the wander while the car stands. A step that no car can drive is
 rejected; if the next points agree with it (a satellite lost behind a rock), the track continues from there. Times are
@@ -24,6 +26,7 @@ from typing import NamedTuple
 
 from firmware_bridge.gps.jump_filter import FASTEST_CAR_MPS
 from logger.stage import geo
+from logger.stage.chords import Chords
 from logger.stage.geo import Position
 from logger.stage.parabola import SHORTEST_S, UNKNOWN, Point, newest_velocity
 
@@ -89,6 +92,8 @@ class Track:
         self._here: Position = (0.0, 0.0)
         self._came_us = 0
         self._anchor_m: tuple[float, float] | None = None  # the centre of the wander, None while driving
+        self._chords = Chords(Point(0, 0.0, 0.0))
+        self._ahead_m = 0.0  # counted too much before the last stop
 
     @property
     def ready(self) -> bool:
@@ -123,7 +128,7 @@ class Track:
         self._spaced.clear()
         self._here, self._came_us, self._impossible = here, at_us, 0
         self._velocity, self._mps = UNKNOWN, 0.0
-        self._anchor_m = (0.0, 0.0)
+        self._anchor_m, self._ahead_m = (0.0, 0.0), 0.0
         return Motion(0.0, 0.0, math.inf)
 
     def _step(self, here: Position, dt_s: float, interval_s: float) -> tuple[float, float] | None:
@@ -183,7 +188,8 @@ class Track:
         ):
             self._anchor_m = None
             self._mps = min(mps, math.sqrt(2 * FIRM_MPS2 * away_m)) if self.ready else mps
-            return Motion(self._mps, away_m, error_mps)
+            self._chords = Chords(Point(since.at_us, *anchor_m), self._ahead_m)
+            return Motion(self._mps, self._count(away_m - self._ahead_m), error_mps)
         dt_us = min(dt_us, STOPPED_US)
         self._wander_us = min(MEMORY_US, self._wander_us + dt_us)
         self._wander_m2 += (away_m**2 / 2 - self._wander_m2) * dt_us / self._wander_us
@@ -192,19 +198,27 @@ class Track:
         return Motion(0.0, 0.0, error_mps)
 
     def _drive(self, dt_us: int) -> Motion:
-        """Return the motion of a driving car: distance by speed, or by positions if far apart. Check for a stop."""
+        """Return the motion of a driving car: distance by speed, corrected by chords. Check for a stop."""
         newest, before_mps = self._points[-1], self._mps
         change_mps = FIRM_MPS2 * dt_us / 1e6
         self._mps = min(before_mps + change_mps, max(before_mps - change_mps, self._velocity.mps))
+        way_m = (before_mps + self._mps) / 2 * dt_us / 1e6
         if self._velocity.mps < STOPPABLE_MPS and self._has_stopped():
             middle = _mean(self._since(newest.at_us - STOPPED_US))
             self._anchor_m, self._mps = (middle.east_m, middle.north_m), 0.0
-        if dt_us > STOPPED_US:
-            last = self._points[-2]
-            way_m = math.hypot(newest.east_m - last.east_m, newest.north_m - last.north_m)
-        else:
-            way_m = (before_mps + self._mps) / 2 * dt_us / 1e6
-        return Motion(self._mps, way_m, self._velocity.error_mps)
+            owed_m = self._chords.stop(middle)
+            self._ahead_m = max(0.0, -owed_m)
+            return Motion(0.0, self._count(owed_m), self._velocity.error_mps)
+        here = _mean(self._since(newest.at_us - AVERAGED_US))
+        since_m = self._mps * (newest.at_us - here.at_us) / 1e6
+        way_m += self._chords.owed_m(here, since_m - way_m, self._scatter_m)
+        return Motion(self._mps, self._count(way_m), self._velocity.error_mps)
+
+    def _count(self, way_m: float) -> float:
+        """Count metres and return them: the distance never decreases."""
+        way_m = max(0.0, way_m)
+        self._chords.driven_m += way_m
+        return way_m
 
     def _has_stopped(self) -> bool:
         newest_us = self._points[-1].at_us

@@ -21,6 +21,10 @@ STAGE = truth.planned(
      (5.9, 0), (15, 0)],
 )  # 4 m/s2 away, 8 m/s2 braking  # fmt: skip
 CRAWL = truth.planned(truth.road(1000), [(15, 0), (1, 5), (300, 5), (1, 0), (15, 0)])
+STOPS = truth.planned(truth.road(2000), [(4, 0), *[(3, 43), (5, 43), (1.5, 0), (4, 0)] * 15])
+BRAKING = truth.planned(
+    truth.road(6000), [(3, 0), *[(6, 90), (2.2, 29), (3, 90), (6, 90)] * 10, (3.2, 0), (8, 0)]
+)
 HOUR = truth.planned(truth.road(1000), [(3600, 0)])
 
 
@@ -72,6 +76,18 @@ def test_a_stage_has_its_true_length(hz: float, noise: dict[str, float]) -> None
         pytest.skip("positions of a fast receiver wander together")
     metres, *_ = followed(STAGE, hz, **noise)
     assert metres == pytest.approx(STAGE.length_m, rel=0.03)
+
+
+@pytest.mark.matrix(4)
+@pytest.mark.parametrize("hz", RATES)
+@pytest.mark.parametrize("noise", NOISES[:8])
+@pytest.mark.parametrize("drive", [pytest.param(STOPS, id="stops"), pytest.param(BRAKING, id="braking")])
+def test_braking_again_and_again_adds_no_distance(drive: Drive, hz: float, noise: dict[str, float]) -> None:
+    """The speed follows each braking late; the distance must not."""
+    if noise == {"white_m": 0.5} and hz > 10:
+        pytest.skip("positions of a fast receiver wander together")
+    metres, *_ = followed(drive, hz, **noise)
+    assert metres == pytest.approx(drive.length_m, rel=0.02)
 
 
 @pytest.mark.slow
