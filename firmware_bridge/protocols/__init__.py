@@ -8,7 +8,6 @@ protocols it runs.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -157,6 +156,8 @@ class Protocol:
 def protocol(name: str) -> Protocol:
     """The protocol `name`. Raises ConfigurationError for an unknown name, with the nearest known one."""
     if name not in PROTOCOL_NAMES:
+        import difflib  # noqa: PLC0415 - only for this error
+
         near = difflib.get_close_matches(name, PROTOCOL_NAMES, n=1)
         hint = f'did you mean "{near[0]}"?' if near else f"it is one of {', '.join(PROTOCOL_NAMES)}"
         raise ConfigurationError(f'there is no protocol "{name}"', hint=hint)

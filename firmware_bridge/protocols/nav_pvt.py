@@ -12,51 +12,68 @@ append bytes. Little-endian (u-blox interface descriptions, UBX-NAV-PVT).
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from construct import GreedyBytes, Int8ul, Int16sl, Int16ul, Int32sl, Int32ul, Padding, Struct
-from construct import Optional as Maybe
-
-LAYOUT: Final = Struct(
-    "itow_ms" / Int32ul,
-    "year" / Int16ul,
-    "month" / Int8ul,
-    "day" / Int8ul,
-    "hour" / Int8ul,
-    "minute" / Int8ul,
-    "second" / Int8ul,
-    "valid" / Int8ul,
-    "time_accuracy_ns" / Int32ul,
-    "nano_ns" / Int32sl,
-    "fix_type" / Int8ul,
-    "flags" / Int8ul,
-    "flags2" / Int8ul,
-    "satellites" / Int8ul,
-    "lon_e7" / Int32sl,
-    "lat_e7" / Int32sl,
-    "ellipsoid_mm" / Int32sl,
-    "sea_level_mm" / Int32sl,
-    "accuracy_mm" / Int32ul,
-    "alt_accuracy_mm" / Int32ul,
-    "north_mmps" / Int32sl,
-    "east_mmps" / Int32sl,
-    "down_mmps" / Int32sl,
-    "ground_mmps" / Int32sl,
-    "course_e5" / Int32sl,
-    "speed_accuracy_mmps" / Int32ul,
-    "course_accuracy_e5" / Int32ul,
-    "pdop_e2" / Int16ul,
-    "flags3" / Int16ul,
-    Padding(4),
-    "vehicle" / Maybe(Struct("heading_e5" / Int32sl, "declination_e2" / Int16sl, "accuracy_e2" / Int16ul)),
-    "later" / GreedyBytes,
-)
-"""The payload layout: the encoder, and the reference for tests of `parse`."""
+if TYPE_CHECKING:
+    from construct import Construct
 
 SHORTEST: Final = 84
 WITH_FLAGS3: Final = 92
 
 _FIELDS: Final = struct.Struct("<IH6BIi4B4i2I5i2I2H")
+
+
+@cache
+def layout() -> Construct[Any, Any]:
+    """The payload layout: the encoder, and the reference for tests of `parse`."""
+    from construct import (  # noqa: PLC0415 - `parse` does not need it
+        GreedyBytes,
+        Int8ul,
+        Int16sl,
+        Int16ul,
+        Int32sl,
+        Int32ul,
+        Padding,
+        Struct,
+    )
+    from construct import Optional as Maybe  # noqa: PLC0415
+
+    return Struct(
+        "itow_ms" / Int32ul,
+        "year" / Int16ul,
+        "month" / Int8ul,
+        "day" / Int8ul,
+        "hour" / Int8ul,
+        "minute" / Int8ul,
+        "second" / Int8ul,
+        "valid" / Int8ul,
+        "time_accuracy_ns" / Int32ul,
+        "nano_ns" / Int32sl,
+        "fix_type" / Int8ul,
+        "flags" / Int8ul,
+        "flags2" / Int8ul,
+        "satellites" / Int8ul,
+        "lon_e7" / Int32sl,
+        "lat_e7" / Int32sl,
+        "ellipsoid_mm" / Int32sl,
+        "sea_level_mm" / Int32sl,
+        "accuracy_mm" / Int32ul,
+        "alt_accuracy_mm" / Int32ul,
+        "north_mmps" / Int32sl,
+        "east_mmps" / Int32sl,
+        "down_mmps" / Int32sl,
+        "ground_mmps" / Int32sl,
+        "course_e5" / Int32sl,
+        "speed_accuracy_mmps" / Int32ul,
+        "course_accuracy_e5" / Int32ul,
+        "pdop_e2" / Int16ul,
+        "flags3" / Int16ul,
+        Padding(4),
+        "vehicle"
+        / Maybe(Struct("heading_e5" / Int32sl, "declination_e2" / Int16sl, "accuracy_e2" / Int16ul)),
+        "later" / GreedyBytes,
+    )
 
 
 class NavPvt(NamedTuple):
@@ -97,7 +114,7 @@ def build(**fields: int) -> bytes:
     """Build a payload of 92 bytes; omitted fields are 0."""
     known = dict.fromkeys(NavPvt._fields, 0) | fields
     vehicle = {"heading_e5": 0, "declination_e2": 0, "accuracy_e2": 0}
-    payload: bytes = LAYOUT.build(known | {"vehicle": vehicle, "later": b""})
+    payload: bytes = layout().build(known | {"vehicle": vehicle, "later": b""})
     return payload
 
 

@@ -20,28 +20,17 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from functools import reduce
+from functools import cache, reduce
 from itertools import islice
 from operator import xor
-from typing import Final
-
-from construct import (
-    Bytes,
-    Checksum,
-    Const,
-    ConstructError,
-    ExprAdapter,
-    ExprValidator,
-    GreedyBytes,
-    NullTerminated,
-    OneOf,
-    Struct,
-    this,
-)
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import ubx
 from firmware_bridge.records import Batch, FrameColumns, Rejected, Sentence
+
+if TYPE_CHECKING:
+    from construct import Construct
 
 MIN_BODY: Final = 4
 """The shortest address: P and a manufacturer's three letters."""
@@ -66,25 +55,41 @@ _LINE_END = re.compile(rb"[\r\n]+")
 _HEX_PAIR = re.compile(rb"[0-9A-Fa-f]{2}")
 _BODY_WHOLE = re.compile(rb"%b{%d,%d}" % (_BODY, MIN_BODY, MAX_BODY))
 
-LAYOUT: Final = Struct(
-    "start" / OneOf(Bytes(1), (b"$", b"!")),
-    "body"
-    / NullTerminated(
-        ExprValidator(GreedyBytes, lambda body, _: _BODY_WHOLE.fullmatch(body) is not None), term=b"*"
-    ),
-    "checksum"
-    / Checksum(
-        ExprAdapter(
-            ExprValidator(Bytes(2), lambda digits, _: _HEX_PAIR.fullmatch(digits) is not None),
-            lambda digits, _: int(digits, 16),
-            lambda number, _: b"%02X" % number,
+
+@cache
+def layout() -> Construct[Any, Any]:
+    """The layout of a sentence: the encoder, and the reference for tests of the decoder."""
+    from construct import (  # noqa: PLC0415 - a decoder does not need it
+        Bytes,
+        Checksum,
+        Const,
+        ExprAdapter,
+        ExprValidator,
+        GreedyBytes,
+        NullTerminated,
+        OneOf,
+        Struct,
+        this,
+    )
+
+    return Struct(
+        "start" / OneOf(Bytes(1), (b"$", b"!")),
+        "body"
+        / NullTerminated(
+            ExprValidator(GreedyBytes, lambda body, _: _BODY_WHOLE.fullmatch(body) is not None), term=b"*"
         ),
-        lambda body: reduce(xor, body),
-        this.body,
-    ),
-    Const(b"\r\n"),
-)
-"""The layout of a sentence: the encoder, and the reference for tests of the decoder."""
+        "checksum"
+        / Checksum(
+            ExprAdapter(
+                ExprValidator(Bytes(2), lambda digits, _: _HEX_PAIR.fullmatch(digits) is not None),
+                lambda digits, _: int(digits, 16),
+                lambda number, _: b"%02X" % number,
+            ),
+            lambda body: reduce(xor, body),
+            this.body,
+        ),
+        Const(b"\r\n"),
+    )
 
 
 def encode(body: str, start: str = "$") -> bytes:
@@ -92,8 +97,10 @@ def encode(body: str, start: str = "$") -> bytes:
 
     Raises WireError if the body has an illegal character, or is too short or too long.
     """
+    from construct import ConstructError  # noqa: PLC0415 - see `layout`
+
     try:
-        wire: bytes = LAYOUT.build({"start": start.encode("ascii"), "body": body.encode("ascii")})
+        wire: bytes = layout().build({"start": start.encode("ascii"), "body": body.encode("ascii")})
     except (ConstructError, UnicodeEncodeError) as error:
         raise WireError(f"no NMEA sentence can carry {body[:40]!r}") from error
     return wire

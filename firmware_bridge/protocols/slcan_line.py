@@ -13,22 +13,8 @@ cannot be read from the line, so it is an argument.
 from __future__ import annotations
 
 from binascii import unhexlify
-from typing import Any, NamedTuple
-
-from construct import (
-    Bytes,
-    Check,
-    Computed,
-    Const,
-    ConstructError,
-    ExprAdapter,
-    If,
-    OneOf,
-    Optional,
-    Struct,
-    Terminated,
-    this,
-)
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.records import (
@@ -42,6 +28,9 @@ from firmware_bridge.records import (
     STANDARD_MASK,
     CanFrame,
 )
+
+if TYPE_CHECKING:
+    from construct import Construct
 
 KINDS = {
     b"t": 0,
@@ -60,40 +49,55 @@ MODULI = {4: (60_000, 60_001, 65_536), 8: (3_600_000_000, 2**32)}
 """Steps after which it wraps. Z1: Lawicel, USBtin, ESP32RET; Z2: an hour for Nakakiyo and WeAct, else 32 bits."""
 
 
-def _number(digits: Any) -> Any:
-    """A hexadecimal number with `digits` digits (a number, or a function of the context)."""
-    return ExprAdapter(
-        Bytes(digits),
-        lambda text, _: int.from_bytes(unhexlify(b"0" * (len(text) % 2) + text), "big"),
-        lambda number, context: b"%0*X" % (digits(context) if callable(digits) else digits, number),
+@cache
+def layout() -> Construct[Any, Any]:
+    """The layout of a line, of which `read_head` reads the head. It takes the argument `stamp_digits`."""
+    from construct import (  # noqa: PLC0415 - the decoder does not need it
+        Bytes,
+        Check,
+        Computed,
+        Const,
+        ExprAdapter,
+        If,
+        OneOf,
+        Optional,
+        Struct,
+        Terminated,
+        this,
     )
 
+    def hex_number(digits: Any) -> Any:
+        """A hexadecimal number with `digits` digits (a number, or a function of the context)."""
+        return ExprAdapter(
+            Bytes(digits),
+            lambda text, _: int.from_bytes(unhexlify(b"0" * (len(text) % 2) + text), "big"),
+            lambda number, context: b"%0*X" % (digits(context) if callable(digits) else digits, number),
+        )
 
-def _hex_bytes(count: Any) -> Any:
-    return ExprAdapter(
-        Bytes(lambda context: 2 * count(context)),
-        lambda text, _: unhexlify(text),
-        lambda data, _: data.hex().upper().encode("ascii"),
+    def hex_bytes(count: Any) -> Any:
+        return ExprAdapter(
+            Bytes(lambda context: 2 * count(context)),
+            lambda text, _: unhexlify(text),
+            lambda data, _: data.hex().upper().encode("ascii"),
+        )
+
+    head = Struct(
+        "kind" / OneOf(Bytes(1), tuple(KINDS)),
+        "flags" / Computed(lambda this: KINDS[this.kind]),
+        "number" / hex_number(lambda this: 8 if this.flags & EFF_FLAG else 3),
+        Check(lambda this: this.number <= (EXTENDED_MASK if this.flags & EFF_FLAG else STANDARD_MASK)),
+        "dlc" / hex_number(1),
+        Check(lambda this: this.dlc <= 8 or this.flags & FD_FLAG),
+        "length" / Computed(lambda this: 0 if this.flags & RTR_FLAG else FD_LENGTHS[this.dlc]),
     )
-
-
-HEAD = Struct(
-    "kind" / OneOf(Bytes(1), tuple(KINDS)),
-    "flags" / Computed(lambda this: KINDS[this.kind]),
-    "number" / _number(lambda this: 8 if this.flags & EFF_FLAG else 3),
-    Check(lambda this: this.number <= (EXTENDED_MASK if this.flags & EFF_FLAG else STANDARD_MASK)),
-    "dlc" / _number(1),
-    Check(lambda this: this.dlc <= 8 or this.flags & FD_FLAG),
-    "length" / Computed(lambda this: 0 if this.flags & RTR_FLAG else FD_LENGTHS[this.dlc]),
-)
-LINE = Struct(
-    "head" / HEAD,
-    "data" / _hex_bytes(lambda this: this.head.length),
-    "stamp" / If(this._params.stamp_digits, _number(lambda this: this._params.stamp_digits)),
-    "passive" / If(lambda this: this.head.flags & FD_FLAG, Optional(OneOf(Bytes(1), (b"0", b"1", b"S")))),
-    Const(b"\r"),
-    Terminated,
-)
+    return Struct(
+        "head" / head,
+        "data" / hex_bytes(lambda this: this.head.length),
+        "stamp" / If(this._params.stamp_digits, hex_number(lambda this: this._params.stamp_digits)),
+        "passive" / If(lambda this: this.head.flags & FD_FLAG, Optional(OneOf(Bytes(1), (b"0", b"1", b"S")))),
+        Const(b"\r"),
+        Terminated,
+    )
 
 
 class Head(NamedTuple):
@@ -111,7 +115,7 @@ class Head(NamedTuple):
 
 
 def read_head(text: bytes) -> Head | None:
-    """Parse kind, identifier and length code like HEAD, but fast enough for noise; None if invalid."""
+    """Parse kind, identifier and length code like `layout`, but fast enough for noise; None if invalid."""
     flags = KINDS.get(text[:1])
     if flags is None or len(text) != (10 if flags & EFF_FLAG else 5):
         return None
@@ -128,8 +132,10 @@ def read_head(text: bytes) -> Head | None:
 
 def parse(line: bytes, stamp_digits: int = 0) -> tuple[int, bytes, int]:
     """Identifier with flags, data and stamp (0 without) of a line with its CR; WireError if it is not a frame."""
+    from construct import ConstructError  # noqa: PLC0415 - see `layout`
+
     try:
-        fields = LINE.parse(line, stamp_digits=stamp_digits)
+        fields = layout().parse(line, stamp_digits=stamp_digits)
     except (ConstructError, ValueError) as error:
         raise WireError(f"no SLCAN frame: {line[:64]!r}") from error
     head = fields.head
@@ -143,6 +149,8 @@ def report(frame: CanFrame, stamp_digits: int = 0, modulus: int | None = None) -
 
     The stamp wraps at `modulus` ticks (Lawicel's and Nakakiyo's by default). WireError if SLCAN has no such frame.
     """
+    from construct import ConstructError  # noqa: PLC0415 - see `layout`
+
     number = frame.can_id & EXTENDED_MASK
     kind = _KIND_OF_FLAGS.get(frame.can_id & ~EXTENDED_MASK & ~ESI_FLAG)
     if kind is None or len(frame.data) not in FD_LENGTHS:
@@ -155,7 +163,7 @@ def report(frame: CanFrame, stamp_digits: int = 0, modulus: int | None = None) -
     head = {"kind": kind, "number": number, "dlc": FD_LENGTHS.index(len(frame.data))}
     fields = {"head": head, "data": data, "stamp": stamp, "passive": passive}
     try:
-        line: bytes = LINE.build(fields, stamp_digits=stamp_digits)
+        line: bytes = layout().build(fields, stamp_digits=stamp_digits)
     except ConstructError as error:
         raise WireError(f"SLCAN has no frame {frame.can_id:X} of {len(frame.data)} bytes") from error
     return line

@@ -11,13 +11,15 @@ Payloads are not interpreted.
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from itertools import accumulate
-from typing import Final
-
-from construct import Bytes, Checksum, Const, GreedyBytes, Int16ul, Prefixed, RawCopy, Struct, this
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.records import Notice
+
+if TYPE_CHECKING:
+    from construct import Construct
 
 SYNC: Final = b"\xb5\x62"
 HEAD_BYTES: Final = 6
@@ -59,19 +61,33 @@ def checksum(data: bytes) -> bytes:
     return bytes((sums[-1] & 0xFF, sum(sums) & 0xFF))
 
 
-LAYOUT: Final = Struct(
-    "sync" / Const(SYNC),
-    "body" / RawCopy(Struct("kind" / Bytes(2), "payload" / Prefixed(Int16ul, GreedyBytes))),
-    "checksum" / Checksum(Bytes(2), checksum, this.body.data),
-)
-"""The layout of a message: the encoder, and the reference for tests of `message_at`. `kind` is class and id."""
+@cache
+def layout() -> Construct[Any, Any]:
+    """The layout of a message: the encoder, and the reference for tests of `message_at`. `kind` is class and id."""
+    from construct import (  # noqa: PLC0415 - a decoder does not need it
+        Bytes,
+        Checksum,
+        Const,
+        GreedyBytes,
+        Int16ul,
+        Prefixed,
+        RawCopy,
+        Struct,
+        this,
+    )
+
+    return Struct(
+        "sync" / Const(SYNC),
+        "body" / RawCopy(Struct("kind" / Bytes(2), "payload" / Prefixed(Int16ul, GreedyBytes))),
+        "checksum" / Checksum(Bytes(2), checksum, this.body.data),
+    )
 
 
 def encode(kind: bytes, payload: bytes) -> bytes:
     """The bytes of a message. Raises WireError if the payload is too long."""
     if len(payload) > (MAX_PAYLOAD if kind in LONG_KINDS else USUAL_PAYLOAD):
         raise WireError(f"a UBX message cannot carry {len(payload)} bytes")
-    wire: bytes = LAYOUT.build({"body": {"value": {"kind": kind, "payload": payload}}})
+    wire: bytes = layout().build({"body": {"value": {"kind": kind, "payload": payload}}})
     return wire
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from firmware_bridge.devices.can_interface import SCHEME
 from firmware_bridge.engine import PRESET_NAMES
 from firmware_bridge.protocols import PROTOCOL_NAMES
 from logger.tomlconfig.schema import Flaw, empty, one_of, within
@@ -27,6 +26,8 @@ DATA_BITRATE_PROTOCOLS = ("slcan", "socketcan")
 """Protocols with a command for the data bit rate of CAN FD."""
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
 """Names of network interfaces: the kernel allows 15 characters."""
+_INTERFACE_URL = "socketcan:"
+"""Begin of the URL that the recorder makes of an interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,6 @@ class Can:
 
 def _no_interface(port: str) -> Iterable[Flaw]:
     """Flaws of a port that must not be a CAN interface, whose URL the recorder uses internally."""
-    if port.lower().startswith(f"{SCHEME}:"):
+    if port.lower().startswith(_INTERFACE_URL):
         what = "neither a serial port nor a URL of one"
         yield Flaw(("port",), what, 'a CAN interface is port = "can0" with protocol = "socketcan"')

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 from logger.stage.alarms import AlarmRule
@@ -133,5 +133,5 @@ def load(text: str, name: str) -> Rules:
 @cache
 def default_rules() -> Rules:
     """Return the rules in `rules_default.toml`."""
-    file = resources.files(__package__).joinpath("rules_default.toml")
+    file = Path(__file__).with_name("rules_default.toml")
     return TomlFile(file.read_text(encoding="utf-8"), file.name).build(Rules)

@@ -7,7 +7,6 @@ typed unchanged.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -35,6 +34,8 @@ _LONGEST_SHOWN = 40  # characters of a wrong value: enough to recognise it on on
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The hint for an unknown name: the closest known name, or all known names."""
+    import difflib  # noqa: PLC0415 - only for a mistake
+
     names = sorted(known)
     meant = difflib.get_close_matches(word, names, n=1)
     return f'did you mean "{meant[0]}"?' if meant else f"known are {', '.join(names)}"

@@ -7,7 +7,6 @@ longer. The cost does not depend on the log's length.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -50,6 +49,8 @@ def state_of(path: Path) -> LogState:
 
 def read_state(connection: sqlite3.Connection, schema: str = "main") -> LogState:
     """The state of the log behind a connection; `schema` is the name under which it is attached."""
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, which a recorder without delivered logs does not need
+
     row = connection.execute(
         f"SELECT boot_id, started_utc, software, config FROM {schema}.session ORDER BY id LIMIT 1"  # noqa: S608
     ).fetchone()

@@ -12,7 +12,7 @@ from firmware_bridge.gps.fix_report import Report
 from firmware_bridge.gps.nmea_fields import DAY_US, day_number
 from firmware_bridge.gps.sentence_reader import SentenceReader
 from firmware_bridge.protocols import ubx
-from firmware_bridge.protocols.nav_pvt import LAYOUT, SHORTEST, WITH_FLAGS3, NavPvt, build, parse
+from firmware_bridge.protocols.nav_pvt import SHORTEST, WITH_FLAGS3, NavPvt, build, layout, parse
 from firmware_bridge.protocols.nmea import Decoder, encode
 from firmware_bridge.records import Fix, Sentence
 
@@ -49,7 +49,7 @@ def fixes(*lines: str) -> list[Fix]:
 
 @given(st.binary(min_size=SHORTEST, max_size=110))
 def test_the_fast_way_equals_the_layout(payload: bytes) -> None:
-    parsed = LAYOUT.parse(payload)
+    parsed = layout().parse(payload)
     by_layout = NavPvt(*(parsed[name] for name in NavPvt._fields))
     if len(payload) < WITH_FLAGS3:
         by_layout = by_layout._replace(flags3=0)

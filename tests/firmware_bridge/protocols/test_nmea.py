@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols.nmea import (
-    LAYOUT,
     MAX_BODY,
     MAX_NOISE,
     Decoder,
     LenientDecoder,
     checksum,
     encode,
+    layout,
 )
 from firmware_bridge.records import Rejected
 
@@ -144,7 +144,7 @@ def test_the_folded_checksum_is_the_xor_of_the_bytes(body: bytes) -> None:
 def test_encoded_sentence_decodes_and_parses_by_the_layout(body: str, start: str) -> None:
     wire = encode(body, start)
     assert outcome([wire]) == ([bare(wire)], [])
-    parsed = LAYOUT.parse(wire)
+    parsed = layout().parse(wire)
     assert (parsed.start, parsed.body) == (start.encode(), body.encode())
 
 
@@ -156,7 +156,7 @@ def test_decoder_and_layout_agree_on_damaged_sentences(data: st.DataObject) -> N
             st.integers(0, 255) | st.sampled_from(b"*$!")
         )
     try:
-        expected = [bytes(wire[:-2])] if LAYOUT.parse(bytes(wire)) else []
+        expected = [bytes(wire[:-2])] if layout().parse(bytes(wire)) else []
     except ConstructError:
         expected = []
     sentences, _ = outcome([bytes(wire)])

@@ -61,7 +61,7 @@ def test_a_message_whole_byte_by_byte_and_between_sentences(message: bytes, fore
 @given(kinds, payloads)
 def test_encoded_message_parses_by_the_layout_and_is_found(kind: bytes, payload: bytes) -> None:
     wire = ubx.encode(kind, payload)
-    parsed = ubx.LAYOUT.parse(wire).body.value
+    parsed = ubx.layout().parse(wire).body.value
     assert (parsed.kind, parsed.payload) == (kind, payload)
     assert ubx.message_at(b"\xb5\x62" + wire, 2, 2 + len(wire)) == len(wire)
     assert ubx.from_text(ubx.as_text(wire)) == (kind, payload)
