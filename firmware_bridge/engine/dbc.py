@@ -1,8 +1,8 @@
-"""Decode CAN frames into engine readings by a DBC file; cantools does the arithmetic.
+"""Decode CAN frames into engine readings by a DBC file.
 
 Bus errors never reach cantools' caller: a frame that is too short, an unknown multiplexer value and a value that is
 not finite give no reading and are counted. Values stay numbers, because alarms cannot use the name of a choice.
-Importing cantools takes 0.1 s, so only a configuration with a DBC file imports this module.
+Only a configuration with a DBC file imports this module, and only one with a message that is not plain cantools.
 
 A J1939 message without a source address in the file has one set of channels for each node that sends it. The node
 heard first in the log has the plain names; the names of the others end in @ and the address (`EngineSpeed@0x31`).
@@ -16,17 +16,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from firmware_bridge.engine.dbc_file import DbcFile
 from firmware_bridge.engine.dbc_messages import BuiltMessage, build
 from firmware_bridge.engine.dbc_records import LEFT_OUT, Flaw
 from firmware_bridge.engine.dbc_statements import MAX_DBC_BYTES, text_of
 from firmware_bridge.engine.j1939 import ANY_SOURCE, Groups, j1939_messages
-from firmware_bridge.engine.light_cantools import Message
-from firmware_bridge.engine.plain_signals import PlainSignals, plain_signals
+from firmware_bridge.engine.plain_signals import PlainSignals
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.records import BRS_FLAG, ESI_FLAG, FD_FLAG, Channel, Notice, Reading
+from firmware_bridge.records import BRS_FLAG, ESI_FLAG, EXTENDED_MASK, FD_FLAG, Channel, Notice, Reading
+
+if TYPE_CHECKING:
+    from firmware_bridge.engine.light_cantools import Message
 
 __all__ = ["DbcDecoder", "KnownMessage", "load", "text_of"]
 
@@ -42,15 +44,17 @@ _EXPORT_AGAIN = "export it again from the program that made it, or leave it out"
 
 
 class KnownMessage(NamedTuple):
-    """A message ready to decode: its length in bytes, and its channels by signal name.
-
-    `parts` are decoded one after the other: the whole message, or one part per signal if signals overlap.
-    """
+    """A message ready to decode: its length in bytes, and its channels by signal name. `plain` decodes a plain one."""
 
     length: int
-    parts: tuple[Message, ...]
     channels: dict[str, Channel]
     plain: PlainSignals | None
+    built: BuiltMessage
+
+    @property
+    def parts(self) -> tuple[Message, ...]:
+        """The cantools messages to decode one after the other; makes them for a plain message."""
+        return self.built.parts
 
 
 class MessageName(NamedTuple):
@@ -75,7 +79,7 @@ def load(text: str, name: str) -> DbcDecoder:
     flaws = list(file.flaws)
     by_group = {id(file.messages[index]) for index in j1939_messages(file.messages, file.protocol)}
     built = list(build(file.messages, flaws))
-    if flaws and not any(known.message.signals for known in built):
+    if flaws and not any(known.signals for known in built):
         worst = min(flaws)
         raise _unreadable(worst.what, name, worst.line)
     decoder = DbcDecoder(built, name, {known.text.can_id for known in built if id(known.text) in by_group})
@@ -91,7 +95,7 @@ class DbcDecoder:
         self.bad = 0
         self.notices: tuple[Notice, ...] = ()
         self.flaws: list[Flaw] = []
-        self.names = tuple(MessageName(b.text.can_id, b.message.name, b.message.length) for b in built)
+        self.names = tuple(MessageName(b.text.can_id, b.text.full_name, b.text.length) for b in built)
         self._groups = Groups(by_group)
         self._file = name
         self._messages: dict[int, tuple[KnownMessage, ...]] = {}
@@ -100,11 +104,13 @@ class DbcDecoder:
         self._any_source: dict[str, int] = {}
         for known, channels in self._named(built):
             can_id = known.text.can_id
-            self._messages[can_id] = (*self._messages.get(can_id, ()), _known(known.parts, channels))
+            self._messages[can_id] = (*self._messages.get(can_id, ()), _known(known, channels))
             if can_id & 0xFF == ANY_SOURCE:
-                self._any_source[f"{name}:{known.message.name}"] = can_id
+                self._any_source[f"{name}:{known.text.full_name}"] = can_id
         multiplexed = {
-            can_id for can_id, same_id in self._messages.items() if any(map(_is_multiplexed, same_id))
+            can_id
+            for can_id, same_id in self._messages.items()
+            if any(k.built.is_multiplexed for k in same_id)
         }
         self.ids = frozenset(can_id | flags for can_id in self._messages for flags in _FRAME_FLAGS)
         self.multiplexed = frozenset(can_id | flags for can_id in multiplexed for flags in _FRAME_FLAGS)
@@ -117,21 +123,23 @@ class DbcDecoder:
 
     def _named(self, built: Sequence[BuiltMessage]) -> Iterator[tuple[BuiltMessage, dict[str, Channel]]]:
         """Each message with its channels. A signal name that several messages use gets the message name as prefix."""
-        uses = Counter(signal.name for known in built for signal in known.message.signals)
+        uses = Counter(signal.full_name for known in built for signal in known.signals)
         taken: set[str] = set()
         for known in built:
-            message, signals = known.message.name, known.message.signals
-            names = {s.name: s.name if uses[s.name] == 1 else f"{message}.{s.name}" for s in signals}
+            message, signals = known.text.full_name, {s.full_name: s for s in known.signals}
+            names = {name: name if uses[name] == 1 else f"{message}.{name}" for name in signals}
             if not taken.isdisjoint(names.values()) and known.text.can_id not in self._messages:
                 # Two messages with the same name.
-                names = {signal: f"{message}@0x{known.message.frame_id:X}.{signal}" for signal in names}
+                names = {
+                    signal: f"{message}@0x{known.text.can_id & EXTENDED_MASK:X}.{signal}" for signal in names
+                }
             if not taken.isdisjoint(names.values()):
                 what = f"the message {message} is defined twice with this identifier and the same signals"
                 self.flaws.append(Flaw(known.text.line, what))
                 continue
             taken.update(names.values())
             source = f"{self._file}:{message}"
-            yield known, {s.name: Channel(names[s.name], s.unit or "", source) for s in signals}
+            yield known, {name: Channel(names[name], s.unit, source) for name, s in signals.items()}
 
     @property
     def messages(self) -> Mapping[int, KnownMessage]:
@@ -171,7 +179,7 @@ class DbcDecoder:
 
     def is_multiplexed(self, can_id: int) -> bool:
         """Whether successive frames of an identifier carry different channels."""
-        return any(map(_is_multiplexed, self.of(can_id)))
+        return any(known.built.is_multiplexed for known in self.of(can_id))
 
     def begin_log(self, channels: Iterable[Channel]) -> None:
         """Start or resume a log. `channels` are those already in it; they name the node heard first per message."""
@@ -192,8 +200,9 @@ class DbcDecoder:
 
     def _decode(self, known: KnownMessage, t_us: int, data: bytes) -> list[Reading]:
         is_whole = len(data) >= known.length
-        if is_whole and known.plain is not None:
-            return known.plain.decode(t_us, data)
+        if known.plain is not None:
+            self.bad += not is_whole
+            return known.plain.decode(t_us, data) if is_whole else known.plain.decode_short(t_us, data)
         values: dict[str, float] = {}
         for part in known.parts:
             try:
@@ -213,11 +222,11 @@ class DbcDecoder:
         return readings
 
 
-def _known(parts: tuple[Message, ...], channels: dict[str, Channel]) -> KnownMessage:
-    """A message with its channels. Its length is that of its parts, 0 without parts."""
-    length = max((part.length for part in parts), default=0)
-    plain = plain_signals(parts[0], channels) if len(parts) == 1 else None
-    return KnownMessage(length, parts, channels, plain)
+def _known(built: BuiltMessage, channels: dict[str, Channel]) -> KnownMessage:
+    """A message with its channels."""
+    length = built.text.length
+    plain = PlainSignals(length, built.signals, channels) if built.is_plain else None
+    return KnownMessage(length, channels, plain, built)
 
 
 def _sent_by(source: int, known: KnownMessage, *, is_first: bool) -> KnownMessage:
@@ -229,11 +238,7 @@ def _sent_by(source: int, known: KnownMessage, *, is_first: bool) -> KnownMessag
         )
         for signal, channel in known.channels.items()
     }
-    return _known(known.parts, channels)
-
-
-def _is_multiplexed(known: KnownMessage) -> bool:
-    return any(part.is_multiplexed() for part in known.parts)
+    return _known(known.built, channels)
 
 
 def _number(value: float) -> float:

@@ -1,18 +1,22 @@
-"""Build cantools messages from parsed DBC messages; a bad message does not affect the others.
+"""Prepare parsed DBC messages for decoding; a bad message does not affect the others.
 
-cantools does the arithmetic but checks no sizes, so the work to build a message is estimated first and bounded.
+Plain messages are decoded by `plain_signals`, the others by cantools, which checks no sizes: so the work to build a
+message is estimated first and bounded. cantools is imported with the first message that needs it.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from firmware_bridge.engine.dbc_grammar import as_whole
 from firmware_bridge.engine.dbc_records import Flaw, MessageText, SignalText
-from firmware_bridge.engine.light_cantools import BaseConversion, Message, NamedSignalValue, Signal, start_bit
-from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK
+
+if TYPE_CHECKING:
+    from firmware_bridge.engine.light_cantools import Message
 
 MAX_WORK = 400_000
 """Bound of the work for all messages of a file, in signals per eight bytes: four times that of the largest vehicle
@@ -24,16 +28,47 @@ _MAX_DEPTH = 8
 """Nested multiplexers above a signal; real files have two."""
 
 
-class BuiltMessage(NamedTuple):
-    """A message and the parts to decode it with: the message itself, or one part per signal if signals overlap."""
+class BuiltMessage:
+    """A message with its valid signals, in the order of their first bits."""
 
-    text: MessageText
-    message: Message
-    parts: tuple[Message, ...]
+    def __init__(self, text: MessageText, valid: Mapping[str, SignalText]) -> None:
+        """`valid`: the signals by their names in the file."""
+        self.text = text
+        self.signals = sorted(valid.values(), key=attrgetter("first_bit"))
+        self.is_plain = all(map(_is_plain, self.signals))
+        """Whether every frame carries all signals, as integers: decoding then needs no cantools."""
+        self._valid = valid
+
+    @cached_property
+    def whole(self) -> Message:
+        """The cantools message. Raises whatever cantools raises."""
+        from firmware_bridge.engine import dbc_codecs  # noqa: PLC0415 - see the docstring of the module
+
+        return dbc_codecs.message(self.text, self._valid)
+
+    @cached_property
+    def parts(self) -> tuple[Message, ...]:
+        """The cantools messages to decode one after the other: the whole, or one per signal if signals overlap."""
+        if self.overlapping is None:
+            return (self.whole,)
+        from firmware_bridge.engine import dbc_codecs  # noqa: PLC0415
+
+        return tuple(dbc_codecs.one_per_signal(self.text, self._valid))
+
+    @cached_property
+    def overlapping(self) -> tuple[str, str] | None:
+        """Two signals that share a bit in the same frame; None if no signals overlap."""
+        masks = {signal.full_name: _mask(signal, self.text.length) for signal in self.signals}
+        return _overlapping(masks if self.is_plain else self.whole.signal_tree, masks)
+
+    @property
+    def is_multiplexed(self) -> bool:
+        """Whether successive frames carry different signals."""
+        return not self.is_plain and any(part.is_multiplexed() for part in self.parts)
 
 
 def build(texts: Sequence[MessageText], flaws: list[Flaw]) -> Iterator[BuiltMessage]:
-    """Yield the messages that can be built; add a flaw to `flaws` for every other one."""
+    """Yield the messages that can be decoded; add a flaw to `flaws` for every other one."""
     work = 0
     for text in texts:
         signals = _valid_signals(text, flaws)
@@ -43,10 +78,11 @@ def build(texts: Sequence[MessageText], flaws: list[Flaw]) -> Iterator[BuiltMess
                 Flaw(text.line, "the file is too large", f"left out from the message {text.name} on")
             )
             return
+        built = BuiltMessage(text, signals)
         try:
-            message = _message(text, signals)
-            overlapping = _overlapping(message)
-            parts = (message,) if overlapping is None else tuple(_one_per_signal(text, signals))
+            overlapping = built.overlapping
+            if not built.is_plain:
+                _ = built.parts
         except Exception as error:  # noqa: BLE001 - cantools may raise anything; the other messages are read
             words = " ".join(str(error).split())
             flaws.append(Flaw(text.line, f"the message {text.name}: {words}", "left out with its signals"))
@@ -55,7 +91,18 @@ def build(texts: Sequence[MessageText], flaws: list[Flaw]) -> Iterator[BuiltMess
             one, other = overlapping
             what = f"the signals {one} and {other} are overlapping in message {text.name}"
             flaws.append(Flaw(text.line, what, "read anyway"))
-        yield BuiltMessage(text, message, parts)
+        yield built
+
+
+def _is_plain(signal: SignalText) -> bool:
+    """Whether every frame carries this signal, as an integer whose value is a finite double."""
+    if signal.is_float or signal.by is not None or signal.marker.endswith("M"):
+        return False
+    try:
+        largest = abs(float(signal.scale)) * 2.0**signal.length + abs(float(signal.offset))
+    except OverflowError:
+        return False
+    return largest < math.inf
 
 
 def _valid_signals(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText]:
@@ -70,7 +117,7 @@ def _valid_signals(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText
             signal.by = only
             signal.values += [as_whole(signal.marker[1:])] if signal.marker[1:].isdecimal() else []
         what = _position_fault(text, signal)
-        name = signal.long_name or signal.name
+        name = signal.full_name
         if not what and name in names:
             what = f"has the name {name} of another signal of its message {text.name}"
         if what:
@@ -90,12 +137,11 @@ def _valid_signals(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText
 
 def _position_fault(text: MessageText, signal: SignalText) -> str:
     """The fault of a signal's position or size, as text that follows its name; "" if there is none."""
-    first = signal.start if signal.is_little else 8 * (signal.start // 8) + 7 - signal.start % 8
     if signal.start < 0:
         return f"begins before its message {text.name}"
     if signal.length < 1:
         return "has no bits"
-    if first + signal.length > 8 * text.length:
+    if signal.first_bit + signal.length > 8 * text.length:
         return f"does not fit in message {text.name}"
     if signal.is_float and signal.length not in _FLOAT_BITS:
         return f"is a floating-point number of {signal.length} bits"
@@ -128,51 +174,13 @@ def _work(text: MessageText, signals: Mapping[str, SignalText]) -> int:
     return (_CODEC_WORK + sum(map(placed, children.get(None, ())))) * (1 + text.length // 8)
 
 
-def _message(text: MessageText, signals: Mapping[str, SignalText]) -> Message:
-    """The cantools message with these signals."""
-    return Message(
-        text.can_id & EXTENDED_MASK,
-        text.long_name or text.name,
-        text.length,
-        [_signal(signal, signals) for signal in signals.values()],
-        is_extended_frame=bool(text.can_id & EFF_FLAG),
-        strict=False,
-    )
+def _overlapping(tree: Iterable[Any], masks: Mapping[str, int]) -> tuple[str, str] | None:
+    """Two signals that share a bit in the same frame; None if no signals overlap.
 
+    `tree` is cantools': names, and for a multiplexer its name with the tree of each of its values.
+    """
 
-def _signal(text: SignalText, signals: Mapping[str, SignalText]) -> Signal:
-    named: OrderedDict[int, str | NamedSignalValue] = OrderedDict(
-        (each, str(each)) for each in text.named_values
-    )
-    above = signals.get(text.by) if text.by is not None else None
-    return Signal(
-        text.long_name or text.name,
-        text.start,
-        text.length,
-        "little_endian" if text.is_little else "big_endian",
-        text.is_signed,
-        conversion=BaseConversion.factory(text.scale, text.offset, named or None, text.is_float),
-        unit=text.unit or None,
-        is_multiplexer=text.marker.endswith("M"),
-        multiplexer_ids=sorted({*text.values}) if above is not None else None,
-        multiplexer_signal=(above.long_name or above.name) if above is not None else None,
-    )
-
-
-def _one_per_signal(text: MessageText, signals: Mapping[str, SignalText]) -> Iterator[Message]:
-    """One message per signal, with its multiplexers: cantools does not decode overlapping signals together."""
-    for signal in signals.values():
-        chain = [signal]
-        while chain[-1].by is not None:
-            chain.append(signals[chain[-1].by])
-        yield _message(text, {each.name: each for each in chain})
-
-
-def _overlapping(message: Message) -> tuple[str, str] | None:
-    """Two signals of a message that share a bit in the same frame; None if no signals overlap."""
-    masks = {signal.name: _mask(signal, message.length) for signal in message.signals}
-
-    def walk(tree: Any, bits: int) -> tuple[int, tuple[str, str] | None]:
+    def walk(tree: Iterable[Any], bits: int) -> tuple[int, tuple[str, str] | None]:
         for node in tree:
             for name, branches in node.items() if isinstance(node, dict) else ((node, {}),):
                 if masks[name] & bits:
@@ -189,13 +197,13 @@ def _overlapping(message: Message) -> tuple[str, str] | None:
                     bits |= branch_bits
         return bits, None
 
-    return walk(message.signal_tree, 0)[1]
+    return walk(tree, 0)[1]
 
 
-def _mask(signal: Signal, length: int) -> int:
+def _mask(signal: SignalText, length: int) -> int:
     """A signal's bits as a mask over the frame read as one little-endian number."""
     bits = (1 << signal.length) - 1
-    if signal.byte_order == "little_endian":
+    if signal.is_little:
         return bits << signal.start
-    big = bits << (8 * length - start_bit(signal) - signal.length)
+    big = bits << (8 * length - signal.first_bit - signal.length)
     return int.from_bytes(big.to_bytes(length, "big"), "little")

@@ -36,6 +36,16 @@ class SignalText:
     values: list[int] = field(default_factory=list)
     named_values: list[int] = field(default_factory=list)
 
+    @property
+    def full_name(self) -> str:
+        """The long name if the file gives one, else the name."""
+        return self.long_name or self.name
+
+    @property
+    def first_bit(self) -> int:
+        """The signal's first bit in the order of transmission of its bytes, which counts up in both byte orders."""
+        return self.start if self.is_little else 8 * (self.start // 8) + 7 - self.start % 8
+
 
 @dataclass(slots=True)
 class MessageText:
@@ -48,3 +58,8 @@ class MessageText:
     signals: dict[str, SignalText] = field(default_factory=dict)
     frame_format: str = ""
     long_name: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """The long name if the file gives one, else the name."""
+        return self.long_name or self.name
