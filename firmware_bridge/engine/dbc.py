@@ -123,11 +123,11 @@ class DbcDecoder:
 
     def _named(self, built: Sequence[BuiltMessage]) -> Iterator[tuple[BuiltMessage, dict[str, Channel]]]:
         """Each message with its channels. A signal name that several messages use gets the message name as prefix."""
-        uses = Counter(signal.full_name for known in built for signal in known.signals)
+        uses = Counter(name for known in built for name in known.signals)
         taken: set[str] = set()
         for known in built:
-            message, signals = known.text.full_name, {s.full_name: s for s in known.signals}
-            names = {name: name if uses[name] == 1 else f"{message}.{name}" for name in signals}
+            message = known.text.full_name
+            names = {name: name if uses[name] == 1 else f"{message}.{name}" for name in known.signals}
             if not taken.isdisjoint(names.values()) and known.text.can_id not in self._messages:
                 # Two messages with the same name.
                 names = {
@@ -139,7 +139,7 @@ class DbcDecoder:
                 continue
             taken.update(names.values())
             source = f"{self._file}:{message}"
-            yield known, {name: Channel(names[name], s.unit, source) for name, s in signals.items()}
+            yield known, {name: Channel(names[name], s.unit, source) for name, s in known.signals.items()}
 
     @property
     def messages(self) -> Mapping[int, KnownMessage]:
@@ -202,7 +202,7 @@ class DbcDecoder:
         is_whole = len(data) >= known.length
         if known.plain is not None:
             self.bad += not is_whole
-            return known.plain.decode(t_us, data) if is_whole else known.plain.decode_short(t_us, data)
+            return known.plain.decode(t_us, data)
         values: dict[str, float] = {}
         for part in known.parts:
             try:

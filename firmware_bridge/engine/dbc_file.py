@@ -125,27 +125,30 @@ class DbcFile:
         if match is None:
             yield Flaw(statement.line, _signal_fault(statement.text))
             return
-        name = match["name"]
+        name, marker, start, length, order, sign, scale, offset, unit, rest = match.group(
+            "name", "marker", "start", "length", "order", "sign", "scale", "offset", "unit", "rest"
+        )
         if name in self._current.signals:
             yield Flaw(
                 statement.line, f"the signal {name} is defined twice in its message {self._current.name}"
             )
             return
         message = self._current
-        yield from self._trailing_text(statement, match)
-        if match["marker"] == "m":
+        if "\n" in rest:
+            yield from self._trailing_text(statement, match)
+        if marker == "m":
             yield Flaw(statement.line, f"the signal {name} has no multiplexer value", "read as a multiplexer")
         message.signals[name] = SignalText(
             line=statement.line,
             name=name,
-            marker="M" if match["marker"] == "m" else match["marker"] or "",
-            start=as_whole(match["start"]),
-            length=as_whole(match["length"]),
-            is_little=match["order"] == "1",
-            is_signed=match["sign"] == "-",
-            scale=as_number(match["scale"]),
-            offset=as_number(match["offset"]),
-            unit=match["unit"] or "",
+            marker="M" if marker == "m" else marker or "",
+            start=as_whole(start),
+            length=as_whole(length),
+            is_little=order == "1",
+            is_signed=sign == "-",
+            scale=as_number(scale),
+            offset=as_number(offset),
+            unit=unit or "",
         )
 
     def _value_type(self, statement: Statement) -> Iterator[Flaw]:

@@ -7,6 +7,7 @@ that begin with a digit, ranges of any form, a missing unit or receiver.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK, STANDARD_MASK
 
@@ -72,14 +73,14 @@ def excerpt(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
 
 
+@lru_cache
 def as_whole(digits: str) -> int:
     """A whole number. Only the first 20 digits count: such a number exceeds every bound anyway."""
     return int(digits[:20])
 
 
+@lru_cache
 def as_number(text: str) -> float:
     """A number with the type that cantools uses: int for whole numbers, else float."""
-    try:
-        return int(text) if len(text) <= _MAX_EXACT_DIGITS else float(text)
-    except ValueError:
-        return float(text)
+    is_whole = len(text) <= _MAX_EXACT_DIGITS and text.lstrip("+-").isdecimal()
+    return int(text) if is_whole else float(text)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from operator import attrgetter
+from functools import cached_property, reduce
+from operator import attrgetter, or_
 from typing import TYPE_CHECKING, Any
 
 from firmware_bridge.engine.dbc_grammar import as_whole
@@ -29,13 +29,13 @@ _MAX_DEPTH = 8
 
 
 class BuiltMessage:
-    """A message with its valid signals, in the order of their first bits."""
+    """A message with its valid signals by their full names, in the order of their first bits."""
 
     def __init__(self, text: MessageText, valid: Mapping[str, SignalText]) -> None:
         """`valid`: the signals by their names in the file."""
         self.text = text
-        self.signals = sorted(valid.values(), key=attrgetter("first_bit"))
-        self.is_plain = all(map(_is_plain, self.signals))
+        self.signals = {s.full_name: s for s in sorted(valid.values(), key=attrgetter("first_bit"))}
+        self.is_plain = all(map(_is_plain, valid.values()))
         """Whether every frame carries all signals, as integers: decoding then needs no cantools."""
         self._valid = valid
 
@@ -58,7 +58,9 @@ class BuiltMessage:
     @cached_property
     def overlapping(self) -> tuple[str, str] | None:
         """Two signals that share a bit in the same frame; None if no signals overlap."""
-        masks = {signal.full_name: _mask(signal, self.text.length) for signal in self.signals}
+        masks = {name: _mask(signal, self.text.length) for name, signal in self.signals.items()}
+        if sum(masks.values()) == reduce(or_, masks.values(), 0):  # no bit is in two masks
+            return None
         return _overlapping(masks if self.is_plain else self.whole.signal_tree, masks)
 
     @property
@@ -125,11 +127,13 @@ def _valid_signals(text: MessageText, flaws: list[Flaw]) -> dict[str, SignalText
         else:
             signals[signal.name] = signal
             names.add(name)
-    for name in [name for name, signal in signals.items() if not _has_root(signal, signals)]:
+    for name in [
+        n for n, signal in signals.items() if signal.by is not None and not _has_root(signal, signals)
+    ]:
         flaws.append(Flaw(signals[name].line, f"the multiplexer of the signal {name} is not in {text.name}"))
         del signals[name]
     for signal in signals.values():
-        if signal.by is None and signal.marker.startswith("m") and not signal.marker.endswith("M"):
+        if signal.marker.startswith("m") and signal.by is None and not signal.marker.endswith("M"):
             what = f"nothing in {text.name} multiplexes the signal {signal.name}"
             flaws.append(Flaw(signal.line, what, "read from every frame"))
     return signals
@@ -162,16 +166,19 @@ def _has_root(signal: SignalText, signals: Mapping[str, SignalText]) -> bool:
 
 def _work(text: MessageText, signals: Mapping[str, SignalText]) -> int:
     """Work to build a message: one codec, plus one for each multiplexer value."""
-    children: dict[str | None, list[SignalText]] = {}
+    children: dict[str, list[SignalText]] = {}
     for signal in signals.values():
-        children.setdefault(signal.by, []).append(signal)
+        if signal.by is not None:
+            children.setdefault(signal.by, []).append(signal)
 
     def placed(signal: SignalText) -> int:
         below = children.get(signal.name, ())
         codecs = len(signal.named_values) + sum(len(each.values) for each in below)
         return 1 + _CODEC_WORK * codecs + sum(len(each.values) * placed(each) for each in below)
 
-    return (_CODEC_WORK + sum(map(placed, children.get(None, ())))) * (1 + text.length // 8)
+    plain = sum(signal.by is None and not signal.marker for signal in signals.values())
+    others = sum(placed(signal) for signal in signals.values() if signal.by is None and signal.marker)
+    return (_CODEC_WORK + plain + others) * (1 + text.length // 8)
 
 
 def _overlapping(tree: Iterable[Any], masks: Mapping[str, int]) -> tuple[str, str] | None:

@@ -37,8 +37,11 @@ _ENDED = (
 )
 _AFTER_NS = frozenset({"BS_", "BU_", "BO_"})
 """Keywords that end the section of new symbols, which is itself a list of keywords."""
-_KEYWORDS = "|".join((*_HEAD, *_ENDED))
-_MARK = re.compile(rf'//[^\n]*|[";]|(?<![^\s;"])(?P<keyword>{_KEYWORDS})(?![^\s:"])')
+# Every alternative begins with a plain character: `re` then skips all others ten times as fast as with a condition in
+# front of the keywords, which `_marks` checks instead.
+_MARK = re.compile(
+    r'//[^\n]*|"[^"\\\n]*"|"|;|' + "|".join(rf'{keyword}(?![^\s:"])' for keyword in (*_HEAD, *_ENDED))
+)
 _ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _PLAIN = re.compile(r'"[^"]*+"')
 _STATEMENT_LINE = re.compile(r"\n[ \t]*(?:BO_|SG_|CM_|BA_\w*|VAL_\w*|SIG_\w+|SG_MUL_VAL_|EV_|BU_)[ \t:]")
@@ -107,7 +110,9 @@ def statements(text: str) -> Iterator[Statement]:
 
     def cut(end: int) -> Iterator[Statement]:
         nonlocal line, counted, before
-        part = _LINE_COMMENT.sub("", text[begin:end])
+        part = text[begin:end]
+        if "//" in part:
+            part = _LINE_COMMENT.sub("", part)
         words = part.strip()
         if words and words != kind:
             first = begin + len(part) - len(part.lstrip())
@@ -141,17 +146,23 @@ def _marks(text: str) -> Iterator[tuple[str, int]]:
     """The semicolons and keywords outside strings and line comments, with their offsets."""
     has_escapes, at = True, 0
     while (mark := _MARK.search(text, at)) is not None:
-        at = mark.end()
-        if mark[0] == '"':
-            string = _ESCAPED.match(text, mark.start()) if has_escapes else None
+        begin, at = mark.span()
+        word = mark[0]
+        if word == '"':  # the string has several lines, or backslashes, or no end
+            string = _ESCAPED.match(text, begin) if has_escapes else None
             if string is None or not _is_string(text, string):
                 # A backslash at the end of a Windows path is not an escape; then the whole file has no escapes.
                 has_escapes = has_escapes and string is not None and "\\" not in string[0]
-                string = _PLAIN.match(text, mark.start())
+                string = _PLAIN.match(text, begin)
             if string is not None and _is_string(text, string):
                 at = string.end()
-        elif not mark[0].startswith("//"):
-            yield mark[0], mark.start()
+        elif word == ";":
+            yield word, begin
+        elif word[0] not in '"/':
+            if begin and text[begin - 1] not in ';"' and not text[begin - 1].isspace():
+                at = begin + 1  # the end of a longer word
+            else:
+                yield word, begin
 
 
 def _is_string(text: str, string: re.Match[str]) -> bool:

@@ -6,7 +6,7 @@ and no import of cantools; cantools decodes everything else. A test checks that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from firmware_bridge.engine.dbc_records import SignalText
@@ -26,26 +26,28 @@ class _Place(NamedTuple):
 
 
 class PlainSignals:
-    """The signals of one plain message."""
+    """The signals of one plain message. Prepared with its first frame: most messages of a file never occur on a bus."""
 
-    def __init__(self, length: int, signals: Sequence[SignalText], channels: Mapping[str, Channel]) -> None:
-        """`length` is the message's, in bytes."""
+    def __init__(
+        self, length: int, signals: Mapping[str, SignalText], channels: Mapping[str, Channel]
+    ) -> None:
+        """`length` is the message's, in bytes; signals and channels are by the same names."""
         self._length = length
-        self._places = [_place(signal, 8 * length, channels[signal.full_name]) for signal in signals]
-        self._ends = [signal.first_bit + signal.length for signal in signals]
+        self._signals, self._channels = signals, channels
+        self._places: list[_Place] = []
 
     def decode(self, t_us: int, data: bytes) -> list[Reading]:
-        """Every signal of a frame with at least the message's bytes; further bytes are ignored."""
-        return self._decode(t_us, data, self._places)
-
-    def decode_short(self, t_us: int, data: bytes) -> list[Reading]:
-        """The signals that are complete in a frame with fewer bytes than the message."""
-        complete = [
-            place for place, end in zip(self._places, self._ends, strict=True) if end <= 8 * len(data)
-        ]
-        return self._decode(t_us, data.ljust(self._length, b"\0"), complete)
-
-    def _decode(self, t_us: int, data: bytes, places: Sequence[_Place]) -> list[Reading]:
+        """The signals of a frame; in a short one those that are complete. Bytes beyond the message's are ignored."""
+        if not self._places:
+            self._places = [
+                _place(signal, 8 * self._length, self._channels[name])
+                for name, signal in self._signals.items()
+            ]
+        places = self._places
+        if len(data) < self._length:
+            ends = (signal.first_bit + signal.length for signal in self._signals.values())
+            places = [place for place, end in zip(places, ends, strict=True) if end <= 8 * len(data)]
+            data = data.ljust(self._length, b"\0")
         little = int.from_bytes(data, "little")
         big = int.from_bytes(data[: self._length], "big")
         readings: list[Reading] = []
