@@ -195,7 +195,7 @@ def _bus(can: Can, port: PortObservation) -> Iterator[Finding]:
 
 def _decoder(path: Path) -> DbcDecoder | None:
     """The decoder of a DBC file; None if it cannot be read, which has already been reported."""
-    from firmware_bridge.engine import dbc  # noqa: PLC0415 - takes a third of a second; imported only if needed
+    from firmware_bridge.engine import dbc  # noqa: PLC0415 - only for a DBC file
 
     try:
         (text,) = input_files.read_dbcs([path]).values()

@@ -40,7 +40,7 @@ class DbcFiles:
         path = config.can[index].dbc[number]
         if path.name in self.texts:  # two adapters on similar buses: one decoder serves all buses
             return
-        from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a tenth of a second to import
+        from firmware_bridge.engine import dbc  # noqa: PLC0415 - only for a DBC file
 
         try:
             with named_at(config, "can", index, "dbc", number):

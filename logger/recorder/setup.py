@@ -196,7 +196,7 @@ def engine_decoders(dbc_texts: Mapping[str, str], presets: Iterable[str]) -> lis
     """Decoders for DBC texts by name, and for presets. Raises ConfigurationError."""
     decoders: list[EngineDecoder] = []
     for name, text in dbc_texts.items():
-        from firmware_bridge.engine import dbc  # noqa: PLC0415 - cantools takes a tenth of a second to import
+        from firmware_bridge.engine import dbc  # noqa: PLC0415 - only for a DBC file
 
         decoder = dbc.load(text, name)
         for notice in decoder.notices:

@@ -16,7 +16,7 @@ from logger.config.discovery import choose, config_option
 
 _GARBAGE_OBJECTS = 20_000
 """New objects after which Python looks for cycles of garbage, of which recording makes none. With its default of 700 it
-would look through the rows that wait for the card at each few hundred frames."""
+would look through the rows that wait for the card at each few hundred frames, and through all modules while they load."""
 
 
 @click.command(name="run")
@@ -27,6 +27,7 @@ def run(config_path: Path | None) -> None:
     SIGHUP reloads the configuration; if it names another stage, recording continues in that stage's log. A port that
     is missing, silent or speaks another protocol is reported once and retried until stopped; the others continue.
     """
+    gc.set_threshold(_GARBAGE_OBJECTS)
     from logger.boundary import notify  # noqa: PLC0415
     from logger.config import configuration  # noqa: PLC0415 - only this verb imports it
     from logger.recorder.daemon import Recorder  # noqa: PLC0415
@@ -67,7 +68,6 @@ def run(config_path: Path | None) -> None:
                 echo(f"stagelog: {error}; recording continues unchanged", err=True)
 
     gc.freeze()
-    gc.set_threshold(_GARBAGE_OBJECTS)
     echo(f"recording into {recorder.status().writer.path}", err=True)
     recorder.run(stop, on_round)
     notifier.close()

@@ -22,7 +22,7 @@ from logger.logfile.naming import LOG_PATTERN, REMOVED, is_quarantined, quaranti
 from logger.retention.rule import Stored
 from logger.transfer import ledger
 from logger.transfer.slow_delete import UnlinkedFile
-from logger.transfer.state import read_state
+from logger.transfer.state import read_extent
 
 log = logging.getLogger(__name__)
 
@@ -153,13 +153,13 @@ def _extent(path: Path) -> tuple[Reach | None, int | None]:
     try:
         with open_log_readonly(path) as connection:
             last = connection.execute("SELECT utc_us FROM clock ORDER BY rowid DESC LIMIT 1").fetchone()
-            state = read_state(connection)
+            session, t_us, _ = read_extent(connection)
     except LogError:
         return None, None
     utc_us = last[0] if last else None
     if not isinstance(utc_us, int):  # a damaged page may hold any value
         utc_us = None
-    return (state.session, state.t_us), utc_us
+    return (session, t_us), utc_us
 
 
 def _state(path: Path) -> tuple[int, ...]:

@@ -49,14 +49,15 @@ def state_of(path: Path) -> LogState:
 
 def read_state(connection: sqlite3.Connection, schema: str = "main") -> LogState:
     """The state of the log behind a connection; `schema` is the name under which it is attached."""
-    import hashlib  # noqa: PLC0415 - loads OpenSSL, which a recorder without delivered logs does not need
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, which a recorder does not need
 
-    row = connection.execute(
-        f"SELECT boot_id, started_utc, software, config FROM {schema}.session ORDER BY id LIMIT 1"  # noqa: S608
-    ).fetchone()
-    if row is None:
-        raise LogError("nothing was ever recorded in it", hint="it may be deleted")
-    text = "\0".join(map(str, row)).encode("utf-8", "surrogateescape")
+    text = "\0".join(map(str, _first_session(connection, schema))).encode("utf-8", "surrogateescape")
+    return LogState(hashlib.sha256(text).hexdigest()[:IDENTITY_DIGITS], *read_extent(connection, schema))
+
+
+def read_extent(connection: sqlite3.Connection, schema: str = "main") -> tuple[int, int, int]:
+    """Session and time of the newest row, and the number of rows; as `read_state`, but without the identity."""
+    _first_session(connection, schema)
     newest = [
         connection.execute(
             f"SELECT rowid, session, t_us FROM {schema}.{table} ORDER BY rowid DESC LIMIT 1"  # noqa: S608
@@ -65,5 +66,14 @@ def read_state(connection: sqlite3.Connection, schema: str = "main") -> LogState
         for table in TABLES
     ]
     session, t_us = max((session, t_us) for _, session, t_us in newest)
-    identity = hashlib.sha256(text).hexdigest()[:IDENTITY_DIGITS]
-    return LogState(identity, int(session), int(t_us), sum(rowid for rowid, _, _ in newest))
+    return int(session), int(t_us), sum(rowid for rowid, _, _ in newest)
+
+
+def _first_session(connection: sqlite3.Connection, schema: str) -> tuple[Any, ...]:
+    """What identifies a log. Raises LogError if it has no session."""
+    row: tuple[Any, ...] | None = connection.execute(
+        f"SELECT boot_id, started_utc, software, config FROM {schema}.session ORDER BY id LIMIT 1"  # noqa: S608
+    ).fetchone()
+    if row is None:
+        raise LogError("nothing was ever recorded in it", hint="it may be deleted")
+    return row
