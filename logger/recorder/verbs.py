@@ -16,7 +16,7 @@ from logger.config.discovery import choose, config_option
 
 _GARBAGE_OBJECTS = 20_000
 """New objects after which Python looks for cycles of garbage, of which recording makes none. With its default of 700 it
-would look through the rows that wait for the card at each few hundred frames, and through all modules while they load."""
+would look through the rows that wait for the card at each few hundred frames, and through the modules being loaded."""
 
 
 @click.command(name="run")
