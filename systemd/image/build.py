@@ -6,14 +6,14 @@
     3  stagelog  ext4   the logs; grows to the end of the card at the first boot
 
 It needs Debian with mmdebstrap, arch-test, qemu-user-static, dosfstools, mtools, e2fsprogs and fdisk; the package
-mirror; and root. No image is mounted: the file systems are filled from folders. `--board virt` leaves the Pi's firmware
-out, for an emulator.
+mirror; and root. No image is mounted: the file systems are filled from folders.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,14 +37,13 @@ PACKAGES = (
     "initramfs-tools",
     "zstd",
     "hostapd",
+    "wireless-regdb",
+    "raspi-firmware",
+    "firmware-brcm80211",
 )
+"""The last two are in Debian's non-free-firmware."""
 OPTIONS = ("read-only-root", "journald", "hardware-watchdog")
 """Of `stagelog install --with`."""
-BOARDS = {
-    "pi": ("raspi-firmware", "firmware-brcm80211", "wireless-regdb"),
-    "virt": (),
-}
-"""Packages of each board; those of the Pi are in Debian's non-free-firmware."""
 TOOLS = (
     "mmdebstrap",
     "arch-test",
@@ -84,7 +83,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("package", type=Path, help="stagelog's package for arm64, of systemd/debian/build.py")
     parser.add_argument("-o", "--output", type=Path, default=Path("stagelog.img"))
     parser.add_argument("--release", default="bookworm", help="Debian's release")
-    parser.add_argument("--board", choices=tuple(BOARDS), default="pi")
     parser.add_argument("--mirror", default="http://deb.debian.org/debian")
     options = parser.parse_args(arguments)
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -105,54 +103,36 @@ def main(arguments: Sequence[str]) -> int:
 
 def make_root(root: Path, options: argparse.Namespace) -> None:
     """Make the files of the card: Debian and the package by mmdebstrap, then what differs from a usual installation."""
-    components = "main,non-free-firmware" if BOARDS[options.board] else "main"
     package = f"/tmp/{options.package.name}"  # noqa: S108 - in the new root
-    settings = f"mkdir -p $1/etc/default $1/{FIRMWARE} && cp {HERE}/raspi-firmware $1/etc/default/"
+    here = shlex.quote(str(HERE))
+    settings = f"mkdir -p $1/etc/default $1/{FIRMWARE} && cp {here}/raspi-firmware $1/etc/default/"
     run(
         "mmdebstrap",
         "--architectures=arm64",
         "--variant=minbase",
-        f"--components={components}",
-        f"--include={','.join((*PACKAGES, *BOARDS[options.board]))}",
+        "--components=main,non-free-firmware",
+        f"--include={','.join(PACKAGES)}",
         f"--setup-hook={settings}",
-        f"--customize-hook=copy-in {options.package.resolve()} /tmp",
+        f"--customize-hook=copy-in {shlex.quote(str(options.package.resolve()))} /tmp",
         f"--customize-hook=chroot $1 apt-get install -y --no-install-recommends {package}",
         f"--customize-hook=chroot $1 stagelog install {' '.join(f'--with {name}' for name in OPTIONS)}",
         f"--customize-hook=rm $1{package}",
+        *(f"--customize-hook=install -D -m 644 {here}/{name} $1/{path}" for name, path in FILES.items()),
+        f"--customize-hook=chroot $1 systemctl enable {' '.join(ENABLED)}",
         options.release,
         str(root),
         options.mirror,
     )
-    for name, path in FILES.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(HERE / name, root / path)
-    for unit, starter in ENABLED.items():
-        link = root / f"etc/systemd/system/{starter}.wants" / unit
-        link.parent.mkdir(exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(unit_path(root, unit))
     (root / "etc/hostname").write_text("stagelog\n")
     # A root that cannot be written would get a new one at each boot, and every boot would count as the first.
     (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (root / "var/lib/stagelog-crew").mkdir(exist_ok=True)
 
 
-def unit_path(root: Path, unit: str) -> str:
-    """The path of a unit in the root; an instance's is its template's."""
-    name, at, _ = unit.partition("@")
-    file = f"{name}@.service" if at else unit
-    folders = ("/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system")
-    return next(f"{folder}/{file}" for folder in folders if (root / f"{folder}/{file}".lstrip("/")).exists())
-
-
 def pack(root: Path, scratch: Path, image: Path) -> None:
     """Write the image of a root: three file systems behind a partition table."""
     boot = scratch / "boot"
     shutil.copytree(root / FIRMWARE, boot, symlinks=False)
-    if not any(boot.glob("vmlinuz*")):  # without the Pi's firmware
-        for pattern in ("vmlinuz-*", "initrd.img-*"):
-            newest = max((root / "boot").glob(pattern))
-            shutil.copyfile(newest, boot / pattern.partition("-")[0])
     shutil.copyfile(HERE / "stagelog-settings.txt", boot / "stagelog-settings.txt")
     shutil.rmtree(root / FIRMWARE)
     (root / FIRMWARE).mkdir()

@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--moments", type=int, default=6, help="further moments of each run to check")
     machine.add_argument("--keep", type=Path, help="folder for the disks of cuts that fail")
     card = steps.add_parser("card")
-    card.add_argument("--image", type=Path, help="an image that the recipe made before with --board=virt")
+    card.add_argument("--image", type=Path, help="an image that the recipe made before")
     pythons_step = steps.add_parser("pythons")
     pythons_step.add_argument("--on", choices=RELEASES, action="append", help="only this release of Debian")
     counting = steps.add_parser("instructions")

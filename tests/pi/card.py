@@ -1,133 +1,256 @@
-"""The SD-card image on a virtual machine: built by its recipe, set up by a file on its FAT partition, records."""
+"""The SD-card image in a virtual Raspberry Pi 3: built by its recipe, set up by a file on its FAT partition, records.
+
+QEMU has the Pi's card reader, USB host and serial ports, and a part of its firmware's interface. Kernel, initramfs and
+command line are those of the card's FAT partition, and the device tree is that of the kernel's package. What QEMU does
+not have: the firmware that loads these files, and the Wi-Fi chip. mac80211_hwsim, a simulated chip of the kernel, is
+wlan0 instead.
+
+Every boot ends with a power cut.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from logger.install.card import RESULT, SETTINGS
 from logger.logfile.verify import verify
 from tests.pi import roots
-from tests.pi.machines import BOARD
 from tests.pi.processors import CHECKOUT, in_root
 from tests.power_cuts import disk
-from tests.power_cuts.cuts import RATE
+from tests.power_cuts.cuts import RATE, kept_frames
 from tests.power_cuts.machine import Adapter, Machine
 
-_RECIPE = CHECKOUT / "systemd/image/build.py"
-_CARD_MB = 3000
-_BOOT = "4M"
-"""Where the recipe puts the FAT partition."""
-_KERNEL_ARGUMENTS = (
-    f"root=LABEL=root ro console={BOARD.console} panic=-1 fsck.repair=yes"
-    " modules_load=mac80211_hwsim systemd.journald.forward_to_console=1"
-)
-"""mac80211_hwsim is the kernel's simulated Wi-Fi, so that hostapd has an interface wlan0."""
-_RIGHT = """\
+_RECIPE = CHECKOUT / "systemd/image"
+_CARD_BYTES = 4 << 30
+"""QEMU takes only a power of two, as a card has."""
+_BOOT, _ROOT, _LOGS = 1, 2, 3
+"""The partitions."""
+_CHUNK_BYTES = 1 << 20
+_MODEL = "broadcom/bcm2837-rpi-3-b.dtb"
+_MACHINE = ("-M", "raspi3b", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot")
+_KERNEL_ARGUMENTS = "modules_load=mac80211_hwsim systemd.journald.forward_to_console=1"
+"""Besides those of the card."""
+_PIN, _PASSWORD = "jaune-2468", "desert wind"
+_RIGHT = f"""\
 number = 501
-pin = "jaune-2468"
+pin = "{_PIN}"
 can_port = "/dev/ttyUSB0"
 gps_port = "none"
 wifi_name = "car 501"
-wifi_password = "desert wind"
+wifi_password = "{_PASSWORD}"
 wifi_country = "SA"
 """
 _WRONG = 'number = "five"\npin = "1234"\n'
+_MISTAKE = f"{SETTINGS}:1: number"
 _BOOT_S, _RECORDED_S = 900.0, 8.0
+_FAILED = re.compile(r"systemd\[1\]: (?:Failed to .*|.*: Failed with result .*)")
+
+
+class Boot(NamedTuple):
+    """What is put on the card before a start, and what has to be there after it."""
+
+    title: str
+    settings: str
+    """"" leaves the FAT partition as it is."""
+    result: str
+    """Beginning of the result."""
+    is_applied: bool = False
+    is_kept: bool = False
+    """Whether the settings are still there."""
+    is_root_written: bool = False
+
+
+_BOOTS = (
+    Boot("settings", _RIGHT, "applied: car 501; crew page", is_applied=True, is_root_written=True),
+    Boot("power again", "", "applied: car 501; crew page"),
+    Boot("settings with mistakes", _WRONG, _MISTAKE, is_kept=True, is_root_written=True),
+    Boot("settings as shipped", (_RECIPE / SETTINGS).read_text(), _MISTAKE, is_kept=True),
+)
 
 
 def try_card(image: Path | None, built: Path | None, release: str) -> bool:
-    """Build an image, or take one, and boot it with right and with wrong settings. Prints a line each."""
+    """Build an image, or take one, and boot it several times. Prints a line each. Returns whether all is right."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
         folder = Path(scratch)
         if image is None:
-            image = folder / "stagelog.img"
-            package = roots.build_packages(folder, built)[0]
+            image = _build(folder, built, release)
+        card = Card(folder / "card.img", folder)
+        disk.copy_sparse(image, card.image)
+        with card.image.open("r+b") as file:
+            file.truncate(_CARD_BYTES)
+        for boot in _BOOTS:
             began = time.monotonic()
-            recipe = [sys.executable, str(_RECIPE), str(package), "-o", str(image), "--release", release]
-            roots.run(*in_root(Path("/"), [*recipe, "--board=virt"]))
-            print(
-                f"image: {image.stat().st_size // 1_000_000} MB ({time.monotonic() - began:.0f} s)",
-                flush=True,
-            )
-        card = folder / "card.img"
-        disk.copy_sparse(image, card)
-        with card.open("r+b") as file:
-            file.truncate(_CARD_MB * 1_000_000)
-        adapter = Adapter(folder / "engine.socket", RATE)
-        for title, settings in (("right settings", _RIGHT), ("wrong settings", _WRONG), ("no settings", "")):
-            print(f"{title}: {_boot(card, folder, adapter, settings)}", flush=True)
+            try:
+                seen = card.boot(boot)
+            except (AssertionError, RuntimeError, SystemExit) as error:
+                print(f"{boot.title}: FAILED: {error}", flush=True)
+                return False
+            print(f"{boot.title}: {seen} ({time.monotonic() - began:.0f} s)", flush=True)
     return True
 
 
-def _boot(card: Path, folder: Path, adapter: Adapter, settings: str) -> str:
-    """Boot with a settings file, record for some seconds, cut the power. Returns what is then on the card."""
-    fat = f"{card}@@{_BOOT}"
-    if settings:
-        (folder / SETTINGS).write_text(settings)
-        roots.run("mcopy", "-o", "-i", fat, str(folder / SETTINGS), "::")
+def _build(folder: Path, built: Path | None, release: str) -> Path:
+    image, package = folder / "stagelog.img", roots.build_packages(folder, built)[0]
     began = time.monotonic()
-    with _running(card, folder) as machine:
+    recipe = [sys.executable, str(_RECIPE / "build.py"), str(package), "-o", str(image), "--release", release]
+    roots.run(*in_root(Path("/"), recipe))
+    print(f"image: {image.stat().st_size // 1_000_000} MB ({time.monotonic() - began:.0f} s)", flush=True)
+    return image
+
+
+class Card:
+    """A card, from one power cut to the next."""
+
+    def __init__(self, image: Path, folder: Path) -> None:
+        self.image, self._folder = image, folder
+        self._adapter = Adapter(folder / "engine.socket", RATE)
+        self._sessions = 0
+
+    def boot(self, boot: Boot) -> str:
+        """Start the Pi, let it record for some seconds, cut its power. Returns what is then on the card."""
+        if boot.settings:
+            settings = self._folder / SETTINGS
+            settings.write_text(boot.settings)
+            roots.run("mcopy", "-o", "-i", self._fat, str(settings), "::")
+        root_before = self._digest(_ROOT)
+        began = time.monotonic()
+        with self._running() as machine:
+            try:
+                self._adapter.plug()
+                self._wait_until_it_records(machine)
+                opened_s = time.monotonic() - began
+                machine.wait_for_text("wlan0: AP-ENABLED", _BOOT_S)
+                time.sleep(_RECORDED_S)
+                at = machine.cut_power()
+            finally:
+                self._adapter.unplug()
+            failures = _FAILED.findall(machine.console_text())
+        assert not failures, f"failed: {failures}"
+        is_root_written = self._digest(_ROOT) != root_before
+        assert is_root_written == boot.is_root_written, (
+            f"the root was {'' if is_root_written else 'not '}written"
+        )
+        return f"bus open after {opened_s:.0f} s; {self._settings_seen(boot)}; {self._logs_seen(at)}"
+
+    def _wait_until_it_records(self, machine: Machine) -> None:
+        ends = time.monotonic() + _BOOT_S
+        while self._adapter.opened_at is None:
+            if not machine.is_running() or time.monotonic() > ends:
+                raise RuntimeError(f"the bus was not opened:\n{machine.console_text()[-3000:]}")
+            time.sleep(0.1)
+
+    def _settings_seen(self, boot: Boot) -> str:
+        result = roots.run("mtype", "-i", self._fat, f"::{RESULT}").strip()
+        assert result.startswith(boot.result), result
+        is_kept = SETTINGS in roots.run("mdir", "-b", "-i", self._fat, "::")
+        assert is_kept == boot.is_kept, f"the settings are {'' if is_kept else 'not '}there"
+        assert not boot.is_applied or not self._secrets(_BOOT), "secrets are left on the FAT partition"
+        assert _PASSWORD not in self._secrets(_ROOT), "the password is on the root, not only its key"
+        return f"{result.replace(chr(10), ' / ')}; settings {'there' if is_kept else 'gone'}"
+
+    def _logs_seen(self, at: float) -> str:
+        """Check the partition of the logs and the log on it after a power cut."""
+        logs = self._folder / "logs.ext4"
+        start, size = self._place(_LOGS)
+        assert start + size == _CARD_BYTES, (
+            f"the logs' partition ends {_CARD_BYTES - start - size} bytes before"
+        )
+        with logs.open("wb") as file:
+            file.writelines(self._chunks(_LOGS))
+        checked = disk.check(logs, self._folder / f"checked-{at}", "/")
+        assert checked.is_clean, checked.output
+        found = sorted(checked.logs.glob("*.db"))
+        assert len(found) == 1, found
+        problems = verify(found[0])
+        assert not problems, problems
+        kept, sessions, holes = kept_frames(found[0], self._adapter.first)
+        assert kept and not holes, f"{kept} frames, {holes}"
+        assert sessions == self._sessions + 1, f"{sessions} sessions after {self._sessions}"
+        self._sessions = sessions
+        sent_at = self._adapter.sent_at[self._adapter.first :]
+        lost_s = at - sent_at[kept] if kept < len(sent_at) else 0.0
+        return (
+            f"{found[0].name} whole on {size // 1_000_000} MB: session {sessions}, {kept} frames,"
+            f" the last {lost_s:.2f} s not in it"
+        )
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[Machine]:
+        """The Pi, with the kernel that the card's config.txt names, until the end of the body."""
+        config = dict(
+            line.split(maxsplit=1) if line.startswith("initramfs ") else line.split("=", 1)
+            for line in roots.run("mtype", "-i", self._fat, "::config.txt").splitlines()
+            if line.startswith(("kernel=", "initramfs "))
+        )
+        names = {
+            "kernel": config["kernel"],
+            "initrd": config["initramfs"].split()[0],
+            "dtb": Path(_MODEL).name,
+        }
+        for kind, name in names.items():
+            roots.run("mcopy", "-n", "-o", "-i", self._fat, f"::{name}", str(self._folder / kind))
+        arguments = roots.run("mtype", "-i", self._fat, "::cmdline.txt").strip()
+        console, adapter = self._folder / "console", self._folder / "engine.socket"
+        for path in (console, adapter):
+            path.unlink(missing_ok=True)
+        command = ["qemu-system-aarch64", *_MACHINE, "-append", f"{arguments} {_KERNEL_ARGUMENTS}"]
+        for kind in names:
+            command += [f"-{kind}", str(self._folder / kind)]
+        command += [
+            "-serial",
+            "null",
+            "-serial",
+            f"file:{console}",
+        ]  # the second is the header's, with the console
+        command += ["-drive", f"if=sd,format=raw,file={self.image}"]
+        command += ["-chardev", f"socket,id=engine,path={adapter},server=on,wait=off"]
+        command += ["-device", "usb-serial,chardev=engine,serial=engine"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         try:
-            adapter.plug()
-            while adapter.opened_at is None:
-                if not machine.is_running() or time.monotonic() > began + _BOOT_S:
-                    raise RuntimeError(f"the bus was not opened:\n{machine.console_text()[-3000:]}")
-                time.sleep(0.1)
-            opened_s = time.monotonic() - began
-            machine.wait_for_text("wlan0: AP-ENABLED", _BOOT_S)
-            time.sleep(_RECORDED_S)
-            machine.cut_power()
+            yield Machine(process, console)
         finally:
-            adapter.unplug()
-    result = subprocess.run(["mtype", "-i", fat, f"::{RESULT}"], capture_output=True, text=True, check=True)
-    listing = roots.run("mdir", "-b", "-i", fat, "::")
-    logs = folder / "logs.ext4"
-    start, size = _partition(card, 3)
-    with card.open("rb") as source, logs.open("wb") as target:
-        source.seek(start)
-        target.write(source.read(size))
-    checked = disk.check(logs, folder / f"checked-{began}", "/")
-    found = sorted(checked.logs.glob("*.db"))
-    problems = [problem for log in found for problem in verify(log)]
-    assert found and not problems and checked.is_clean, f"{found} {problems} {checked.output}"
-    forgotten = "settings removed" if SETTINGS not in listing else "settings still there"
-    return (
-        f"{result.stdout.strip()} | {forgotten}; bus open after {opened_s:.0f} s; {len(found)} logs, all whole,"
-        f" on {size // 1_000_000} MB"
-    )
+            process.kill()
+            process.wait()
 
+    @property
+    def _fat(self) -> str:
+        """The FAT partition, for mtools."""
+        return f"{self.image}@@{self._place(_BOOT)[0]}"
 
-def _partition(image: Path, number: int) -> tuple[int, int]:
-    """Start and size of a partition, in bytes."""
-    lines = roots.run("sfdisk", "--dump", str(image)).splitlines()
-    fields = [line.partition(":")[2].split(",") for line in lines if line.startswith(str(image))][number - 1]
-    start, size = (int(field.partition("=")[2]) * 512 for field in fields[:2])
-    return start, size
+    def _digest(self, partition: int) -> str:
+        """Hash of a partition's bytes."""
+        digest = hashlib.blake2b()
+        for chunk in self._chunks(partition):
+            digest.update(chunk)
+        return digest.hexdigest()
 
+    def _secrets(self, partition: int) -> set[str]:
+        """Secrets of the settings in the bytes of a partition, removed files included."""
+        found, end = set(), b""
+        for chunk in self._chunks(partition):
+            found |= {secret for secret in (_PIN, _PASSWORD) if secret.encode() in end + chunk}
+            end = chunk[-len(_PASSWORD) :]
+        return found
 
-@contextlib.contextmanager
-def _running(card: Path, folder: Path) -> Iterator[Machine]:
-    """The image as the disk of a machine, with its own kernel, until the end of the body."""
-    for name in ("vmlinuz", "initrd.img"):
-        roots.run("mcopy", "-n", "-o", "-i", f"{card}@@{_BOOT}", f"::{name}", str(folder / name))
-    console, adapter = folder / "console", folder / "engine.socket"
-    for path in (console, adapter):
-        path.unlink(missing_ok=True)
-    command = [BOARD.qemu, "-accel", "tcg", *BOARD.machine, "-m", "512", "-nodefaults", "-display", "none"]
-    command += ["-no-reboot", "-serial", f"file:{console}", "-append", _KERNEL_ARGUMENTS]
-    command += ["-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img")]
-    command += ["-drive", f"if=virtio,format=raw,file={card}", "-device", "qemu-xhci,id=usb"]
-    command += ["-chardev", f"socket,id=engine,path={adapter},server=on,wait=off"]
-    command += ["-device", "usb-serial,bus=usb.0,chardev=engine,serial=engine"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    try:
-        yield Machine(process, console)
-    finally:
-        process.kill()
-        process.wait()
+    def _chunks(self, partition: int) -> Iterator[bytes]:
+        start, size = self._place(partition)
+        with self.image.open("rb") as file:
+            file.seek(start)
+            for at in range(0, size, _CHUNK_BYTES):
+                yield file.read(min(_CHUNK_BYTES, size - at))
+
+    def _place(self, partition: int) -> tuple[int, int]:
+        """Start and size of a partition, in bytes."""
+        lines = roots.run("sfdisk", "--dump", str(self.image)).splitlines()
+        found = [line.partition(":")[2].split(",") for line in lines if line.startswith(str(self.image))]
+        start, size = (int(field.partition("=")[2]) * 512 for field in found[partition - 1][:2])
+        return start, size

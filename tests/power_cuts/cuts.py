@@ -168,7 +168,7 @@ class Car:
         disk.cut_power(image, written[:end], self._rng)
         problems, log = self._examined(disk.check(image, place, self._guest.logs))
         if log is not None:
-            _, sessions, holes = _read(log, self._adapter.first)
+            _, sessions, holes = kept_frames(log, self._adapter.first)
             problems += holes
             if sessions - self._sessions not in (0, 1):
                 problems.append(f"{sessions} sessions after {self._sessions}")
@@ -180,7 +180,7 @@ class Car:
     ) -> Outcome:
         place, sent_at, first = self._folder / "checked", self._adapter.sent_at, self._adapter.first
         disk_problems, log = self._examined(disk.check(self._logs, place, self._guest.logs))
-        kept, sessions, holes = (0, 0, []) if log is None else _read(log, first)
+        kept, sessions, holes = (0, 0, []) if log is None else kept_frames(log, first)
         problems = problems + disk_problems + holes
         if sessions - self._sessions not in (0, 1):
             problems.append(f"{sessions} sessions after {self._sessions}")
@@ -237,7 +237,7 @@ def _has_begun(log: Path) -> bool:
         connection.close()
 
 
-def _read(log: Path, first: int) -> tuple[int, int, list[str]]:
+def kept_frames(log: Path, first: int) -> tuple[int, int, list[str]]:
     """Number of kept frames from number `first` on, number of sessions, and gaps between the kept frames."""
     connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
     try:

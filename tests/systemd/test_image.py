@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import subprocess
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +15,7 @@ from logger.config.configuration import Serve
 from logger.install.card import SETTINGS, Settings
 from logger.install.plan import OPTIONS, RECORDER_USER
 from logger.tomlconfig.schema import TomlFile
-from tests.systemd.units import FOLDER, read, require
+from tests.systemd.units import FOLDER, read, require, values
 
 IMAGE = FOLDER / "image"
 UNITS = ("stagelog-card.service", "stagelog-grow.service")
@@ -33,7 +34,7 @@ def build() -> ModuleType:
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     folder = tmp_path / "etc/systemd/system"
     folder.mkdir(parents=True)
-    for program in ("bin/sh", "bin/mount", "opt/stagelog/bin/python3"):
+    for program in ("bin/sh", "bin/mount", "bin/grep", "opt/stagelog/bin/python3"):
         (tmp_path / program).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
@@ -49,6 +50,27 @@ def test_the_recorder_does_not_depend_on_the_settings() -> None:
     keys = {line.key for line in read(IMAGE / "stagelog-card.service")}
     assert "Before" in keys
     assert not keys & {"RequiredBy", "BindsTo", "OnFailure"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_applied"),
+    [
+        ("", False),
+        ("# number = 501\r\n\r\n  \t# pin\r\n", False),
+        ((IMAGE / SETTINGS).read_text(), False),
+        ("# the car\n  number = 501", True),
+        ("\r\nnumber = 501\r\n", True),
+        ("number: five", True),
+    ],
+)
+def test_a_file_of_comments_does_not_make_the_root_writable(
+    tmp_path: Path, text: str, is_applied: bool
+) -> None:
+    file = tmp_path / SETTINGS
+    file.write_text(text, newline="")
+    (condition,) = values(IMAGE / "stagelog-card.service", "Service", "ExecCondition")
+    command = shlex.split(condition.replace(f"/boot/firmware/{SETTINGS}", shlex.quote(str(file))))
+    assert subprocess.run(command, check=False).returncode == (0 if is_applied else 1)
 
 
 def test_each_line_of_the_settings_file_is_a_key_with_a_valid_value() -> None:
