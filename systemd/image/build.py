@@ -66,9 +66,15 @@ FILES = {
     "wlan0.network": "etc/systemd/network/60-stagelog-wlan0.network",
     "ethernet.network": "etc/systemd/network/70-stagelog-ethernet.network",
     "fstab": "etc/fstab",
-    "raspi-firmware": "etc/default/raspi-firmware",
 }
 """Files of this folder, and their paths in the root."""
+EARLY_FILES = {
+    "raspi-firmware": "etc/default/raspi-firmware",
+    "raspi-extra-cmdline": "etc/default/raspi-extra-cmdline",
+    "initramfs.conf": "etc/initramfs-tools/conf.d/stagelog",
+    "initramfs-modules": "usr/share/initramfs-tools/modules.d/stagelog",
+}
+"""The same, for the scripts that run when the kernel's package is installed, and fill the boot partition."""
 ENABLED = (
     "stagelog-card.service",
     "stagelog-grow.service",
@@ -104,20 +110,20 @@ def main(arguments: Sequence[str]) -> int:
 def make_root(root: Path, options: argparse.Namespace) -> None:
     """Make the files of the card: Debian and the package by mmdebstrap, then what differs from a usual installation."""
     package = f"/tmp/{options.package.name}"  # noqa: S108 - in the new root
-    here = shlex.quote(str(HERE))
-    settings = f"mkdir -p $1/etc/default $1/{FIRMWARE} && cp {here}/raspi-firmware $1/etc/default/"
     run(
         "mmdebstrap",
         "--architectures=arm64",
         "--variant=minbase",
         "--components=main,non-free-firmware",
         f"--include={','.join(PACKAGES)}",
-        f"--setup-hook={settings}",
+        "--dpkgopt=force-confold",  # EARLY_FILES instead of the package's own
+        f"--setup-hook=mkdir -p $1/{FIRMWARE}",
+        *(f"--setup-hook={copying(*file)}" for file in EARLY_FILES.items()),
         f"--customize-hook=copy-in {shlex.quote(str(options.package.resolve()))} /tmp",
         f"--customize-hook=chroot $1 apt-get install -y --no-install-recommends {package}",
         f"--customize-hook=chroot $1 stagelog install {' '.join(f'--with {name}' for name in OPTIONS)}",
         f"--customize-hook=rm $1{package}",
-        *(f"--customize-hook=install -D -m 644 {here}/{name} $1/{path}" for name, path in FILES.items()),
+        *(f"--customize-hook={copying(*file)}" for file in FILES.items()),
         f"--customize-hook=chroot $1 systemctl enable {' '.join(ENABLED)}",
         options.release,
         str(root),
@@ -127,6 +133,11 @@ def make_root(root: Path, options: argparse.Namespace) -> None:
     # A root that cannot be written would get a new one at each boot, and every boot would count as the first.
     (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     (root / "var/lib/stagelog-crew").mkdir(exist_ok=True)
+
+
+def copying(name: str, path: str) -> str:
+    """The command of a hook that copies a file of this folder into the root."""
+    return f"install -D -m 644 {shlex.quote(str(HERE / name))} $1/{path}"
 
 
 def pack(root: Path, scratch: Path, image: Path) -> None:
@@ -150,7 +161,11 @@ def pack(root: Path, scratch: Path, image: Path) -> None:
             table.append(f"start={at}MiB, size={size}MiB, type={kind}")
             file.seek(at * MIB)
             with part.open("rb") as source:
-                shutil.copyfileobj(source, file, MIB)
+                while chunk := source.read(MIB):
+                    if any(chunk):
+                        file.write(chunk)
+                    else:  # the image is a sparse file
+                        file.seek(len(chunk), os.SEEK_CUR)
             at += size
         file.truncate(at * MIB)
     subprocess.run(["sfdisk", "--quiet", str(image)], input="\n".join(table), text=True, check=True)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from logger.install.card import RESULT, SETTINGS
 from logger.logfile.verify import verify
 from tests.pi import roots
+from tests.pi.partitions import BOOT, LOGS, ROOT, content, fat, place
 from tests.pi.processors import CHECKOUT, in_root
 from tests.power_cuts import disk
 from tests.power_cuts.cuts import RATE, kept_frames
@@ -32,12 +33,9 @@ from tests.power_cuts.machine import Adapter, Machine
 _RECIPE = CHECKOUT / "systemd/image"
 _CARD_BYTES = 4 << 30
 """QEMU takes only a power of two, as a card has."""
-_BOOT, _ROOT, _LOGS = 1, 2, 3
-"""The partitions."""
-_CHUNK_BYTES = 1 << 20
 _MODEL = "broadcom/bcm2837-rpi-3-b.dtb"
 _MACHINE = ("-M", "raspi3b", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot")
-_KERNEL_ARGUMENTS = "modules_load=mac80211_hwsim systemd.journald.forward_to_console=1"
+_KERNEL_ARGUMENTS = "console=ttyS1,115200 modules_load=mac80211_hwsim systemd.journald.forward_to_console=1"
 """Besides those of the card."""
 _PIN, _PASSWORD = "jaune-2468", "desert wind"
 _RIGHT = f"""\
@@ -120,8 +118,8 @@ class Card:
         if boot.settings:
             settings = self._folder / SETTINGS
             settings.write_text(boot.settings)
-            roots.run("mcopy", "-o", "-i", self._fat, str(settings), "::")
-        root_before = self._digest(_ROOT)
+            roots.run("mcopy", "-o", "-i", fat(self.image), str(settings), "::")
+        root_before = self._digest(ROOT)
         began = time.monotonic()
         with self._running() as machine:
             try:
@@ -135,7 +133,7 @@ class Card:
                 self._adapter.unplug()
             failures = _FAILED.findall(machine.console_text())
         assert not failures, f"failed: {failures}"
-        is_root_written = self._digest(_ROOT) != root_before
+        is_root_written = self._digest(ROOT) != root_before
         assert is_root_written == boot.is_root_written, (
             f"the root was {'' if is_root_written else 'not '}written"
         )
@@ -149,23 +147,23 @@ class Card:
             time.sleep(0.1)
 
     def _settings_seen(self, boot: Boot) -> str:
-        result = roots.run("mtype", "-i", self._fat, f"::{RESULT}").strip()
+        result = roots.run("mtype", "-i", fat(self.image), f"::{RESULT}").strip()
         assert result.startswith(boot.result), result
-        is_kept = SETTINGS in roots.run("mdir", "-b", "-i", self._fat, "::")
+        is_kept = SETTINGS in roots.run("mdir", "-b", "-i", fat(self.image), "::")
         assert is_kept == boot.is_kept, f"the settings are {'' if is_kept else 'not '}there"
-        assert not boot.is_applied or not self._secrets(_BOOT), "secrets are left on the FAT partition"
-        assert _PASSWORD not in self._secrets(_ROOT), "the password is on the root, not only its key"
+        assert not boot.is_applied or not self._secrets(BOOT), "secrets are left on the FAT partition"
+        assert _PASSWORD not in self._secrets(ROOT), "the password is on the root, not only its key"
         return f"{result.replace(chr(10), ' / ')}; settings {'there' if is_kept else 'gone'}"
 
     def _logs_seen(self, at: float) -> str:
         """Check the partition of the logs and the log on it after a power cut."""
         logs = self._folder / "logs.ext4"
-        start, size = self._place(_LOGS)
+        start, size = place(self.image, LOGS)
         assert start + size == _CARD_BYTES, (
             f"the logs' partition ends {_CARD_BYTES - start - size} bytes before"
         )
         with logs.open("wb") as file:
-            file.writelines(self._chunks(_LOGS))
+            file.writelines(content(self.image, LOGS))
         checked = disk.check(logs, self._folder / f"checked-{at}", "/")
         assert checked.is_clean, checked.output
         found = sorted(checked.logs.glob("*.db"))
@@ -188,7 +186,7 @@ class Card:
         """The Pi, with the kernel that the card's config.txt names, until the end of the body."""
         config = dict(
             line.split(maxsplit=1) if line.startswith("initramfs ") else line.split("=", 1)
-            for line in roots.run("mtype", "-i", self._fat, "::config.txt").splitlines()
+            for line in roots.run("mtype", "-i", fat(self.image), "::config.txt").splitlines()
             if line.startswith(("kernel=", "initramfs "))
         )
         names = {
@@ -197,8 +195,8 @@ class Card:
             "dtb": Path(_MODEL).name,
         }
         for kind, name in names.items():
-            roots.run("mcopy", "-n", "-o", "-i", self._fat, f"::{name}", str(self._folder / kind))
-        arguments = roots.run("mtype", "-i", self._fat, "::cmdline.txt").strip()
+            roots.run("mcopy", "-n", "-o", "-i", fat(self.image), f"::{name}", str(self._folder / kind))
+        arguments = roots.run("mtype", "-i", fat(self.image), "::cmdline.txt").strip()
         console, adapter = self._folder / "console", self._folder / "engine.socket"
         for path in (console, adapter):
             path.unlink(missing_ok=True)
@@ -221,36 +219,17 @@ class Card:
             process.kill()
             process.wait()
 
-    @property
-    def _fat(self) -> str:
-        """The FAT partition, for mtools."""
-        return f"{self.image}@@{self._place(_BOOT)[0]}"
-
     def _digest(self, partition: int) -> str:
         """Hash of a partition's bytes."""
         digest = hashlib.blake2b()
-        for chunk in self._chunks(partition):
+        for chunk in content(self.image, partition):
             digest.update(chunk)
         return digest.hexdigest()
 
     def _secrets(self, partition: int) -> set[str]:
         """Secrets of the settings in the bytes of a partition, removed files included."""
         found, end = set(), b""
-        for chunk in self._chunks(partition):
+        for chunk in content(self.image, partition):
             found |= {secret for secret in (_PIN, _PASSWORD) if secret.encode() in end + chunk}
             end = chunk[-len(_PASSWORD) :]
         return found
-
-    def _chunks(self, partition: int) -> Iterator[bytes]:
-        start, size = self._place(partition)
-        with self.image.open("rb") as file:
-            file.seek(start)
-            for at in range(0, size, _CHUNK_BYTES):
-                yield file.read(min(_CHUNK_BYTES, size - at))
-
-    def _place(self, partition: int) -> tuple[int, int]:
-        """Start and size of a partition, in bytes."""
-        lines = roots.run("sfdisk", "--dump", str(self.image)).splitlines()
-        found = [line.partition(":")[2].split(",") for line in lines if line.startswith(str(self.image))]
-        start, size = (int(field.partition("=")[2]) * 512 for field in found[partition - 1][:2])
-        return start, size

@@ -15,6 +15,7 @@ from logger.config.configuration import Serve
 from logger.install.card import SETTINGS, Settings
 from logger.install.plan import OPTIONS, RECORDER_USER
 from logger.tomlconfig.schema import TomlFile
+from tests.pi.partitions import LOGS, ROOT, content, fat, place
 from tests.systemd.units import FOLDER, read, require, values
 
 IMAGE = FOLDER / "image"
@@ -90,7 +91,7 @@ def test_the_page_in_the_texts_is_that_of_the_access_point() -> None:
 
 
 def test_the_recipe_names_files_and_options_that_exist(build: ModuleType) -> None:
-    assert all((IMAGE / name).is_file() for name in build.FILES)
+    assert all((IMAGE / name).is_file() for name in (*build.FILES, *build.EARLY_FILES))
     assert set(build.OPTIONS) <= set(OPTIONS)
     assert "LABEL=stagelog " in (IMAGE / "fstab").read_text()
     assert set(UNITS) <= set(build.ENABLED)
@@ -100,3 +101,35 @@ def test_the_logs_belong_to_the_recorder(build: ModuleType, tmp_path: Path) -> N
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_text(f"root:x:0:0::/:/bin/sh\n{RECORDER_USER}:x:998:997::/:/bin/false\n")
     assert build.owner_of(tmp_path) == "998:997"
+
+
+def test_the_image_has_firmware_root_and_logs(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tool in ("mkfs.vfat", "mcopy", "mkfs.ext4", "sfdisk", "debugfs"):
+        require(tool)
+    monkeypatch.setattr(build, "SPARE_MIB", 8)
+    root, image = tmp_path / "root", tmp_path / "card.img"
+    (root / "boot/firmware/overlays").mkdir(parents=True)
+    (root / "boot/firmware/config.txt").write_text("kernel=vmlinuz\n")
+    (root / "etc").mkdir()
+    (root / "etc/passwd").write_text(f"{RECORDER_USER}:x:998:997::/:/bin/false\n")
+    build.pack(root, tmp_path, image)
+    assert place(image, LOGS)[0] + place(image, LOGS)[1] == image.stat().st_size
+    assert image.stat().st_blocks * 512 < image.stat().st_size / 4, "not sparse"
+    listing = subprocess.run(
+        ["mdir", "-b", "-i", fat(image), "::"], capture_output=True, text=True, check=True
+    )
+    assert {"::/config.txt", "::/overlays/", f"::/{SETTINGS}"} <= set(listing.stdout.split())
+    assert "config.txt" not in on_ext4(image, ROOT, "ls /boot/firmware", tmp_path)
+    assert "passwd" in on_ext4(image, ROOT, "ls /etc", tmp_path)
+    assert "User:   998   Group:   997" in on_ext4(image, LOGS, "stat /", tmp_path)
+
+
+def on_ext4(image: Path, partition: int, command: str, folder: Path) -> str:
+    """What debugfs answers about a partition of an image."""
+    file = folder / f"{partition}.ext4"
+    with file.open("wb") as stream:
+        stream.writelines(content(image, partition))
+    done = subprocess.run(["debugfs", "-R", command, str(file)], capture_output=True, text=True, check=True)
+    return done.stdout
