@@ -81,6 +81,8 @@ ENABLED = (
     "hostapd@wlan0.service",
     "systemd-networkd.service",
 )
+MASKED = ("systemd-logind.service",)
+"""Nobody logs in. It wants to write to the root, and starts again when it cannot."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -125,6 +127,7 @@ def make_root(root: Path, options: argparse.Namespace) -> None:
         f"--customize-hook=rm $1{package}",
         *(f"--customize-hook={copying(*file)}" for file in FILES.items()),
         f"--customize-hook=chroot $1 systemctl enable {' '.join(ENABLED)}",
+        f"--customize-hook=chroot $1 systemctl mask {' '.join(MASKED)}",
         options.release,
         str(root),
         options.mirror,

@@ -35,8 +35,11 @@ _CARD_BYTES = 4 << 30
 """QEMU takes only a power of two, as a card has."""
 _MODEL = "broadcom/bcm2837-rpi-3-b.dtb"
 _MACHINE = ("-M", "raspi3b", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot")
-_KERNEL_ARGUMENTS = "console=ttyS1,115200 modules_load=mac80211_hwsim systemd.journald.forward_to_console=1"
-"""Besides those of the card."""
+_KERNEL_ARGUMENTS = (
+    "console=ttyS1,115200 modules_load=mac80211_hwsim module_blacklist=bcm2835_wdt"
+    " systemd.journald.forward_to_console=1 systemd.show_status=0"
+)
+"""Besides those of the card. QEMU resets the Pi when its watchdog is started, not when it is not fed."""
 _PIN, _PASSWORD = "jaune-2468", "desert wind"
 _RIGHT = f"""\
 number = 501
@@ -50,7 +53,9 @@ wifi_country = "SA"
 _WRONG = 'number = "five"\npin = "1234"\n'
 _MISTAKE = f"{SETTINGS}:1: number"
 _BOOT_S, _RECORDED_S = 900.0, 8.0
-_FAILED = re.compile(r"systemd\[1\]: (?:Failed to .*|.*: Failed with result .*)")
+_FAILED = re.compile(r"systemd\[1\]: (\S+): Failed with result")
+_MAY_FAIL = {"stagelog-recorder.service"}
+"""It is started each second until the logs' partition is mounted."""
 
 
 class Boot(NamedTuple):
@@ -131,8 +136,8 @@ class Card:
                 at = machine.cut_power()
             finally:
                 self._adapter.unplug()
-            failures = _FAILED.findall(machine.console_text())
-        assert not failures, f"failed: {failures}"
+            failed = set(_FAILED.findall(machine.console_text())) - _MAY_FAIL
+        assert not failed, f"failed: {failed}"
         is_root_written = self._digest(ROOT) != root_before
         assert is_root_written == boot.is_root_written, (
             f"the root was {'' if is_root_written else 'not '}written"

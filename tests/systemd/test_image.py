@@ -108,7 +108,8 @@ def test_the_image_has_firmware_root_and_logs(
 ) -> None:
     for tool in ("mkfs.vfat", "mcopy", "mkfs.ext4", "sfdisk", "debugfs"):
         require(tool)
-    monkeypatch.setattr(build, "SPARE_MIB", 8)
+    for name in ("BOOT_MIB", "LOGS_MIB", "SPARE_MIB"):
+        monkeypatch.setattr(build, name, 40)  # the smallest FAT32 has 33
     root, image = tmp_path / "root", tmp_path / "card.img"
     (root / "boot/firmware/overlays").mkdir(parents=True)
     (root / "boot/firmware/config.txt").write_text("kernel=vmlinuz\n")
