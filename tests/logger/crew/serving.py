@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.memory import resident_kb
 
@@ -131,3 +132,9 @@ def port_of(process: subprocess.Popen[str], output: Path, within_s: float = STAR
         assert process.poll() is None, output.read_text()
         select.select([], [], [], 0.05)
     raise AssertionError(f"the crew server did not start: {output.read_text()}")
+
+
+def login(served: Served, guess: str) -> Answer:
+    """Send the form of the page that asks for the pin."""
+    form = {"content-type": "application/x-www-form-urlencoded", "origin": served.url}
+    return served.ask("/login", "POST", urlencode({"pin": guess}).encode(), form)

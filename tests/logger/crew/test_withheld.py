@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from logger.crew.compliance import WITHHELD, Compliance
+from tests.field_failures.recorder_process import until
 from tests.logger.command_line import stagelog
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.serving import Served, serving
-from tests.logger.crew.test_server import until
 from tests.logger.transfer.logs_made import being_recorded, closed
 
 PRESENT, EARLIER = "live.db", "stage-1-001.db"

@@ -20,8 +20,8 @@ from logger.recorder.daemon import Recorder
 from tests.field_failures.recorder_process import until
 from tests.field_failures.small_disk import filled, small_disk
 from tests.logger.command_line import ENVIRONMENT
+from tests.logger.doctor.examining import CAN_ONLY, car, examined, picky, troubles
 from tests.logger.doctor.ordinary import examined_by_nobody
-from tests.logger.doctor.test_doctor import CAN_ONLY, car, examined, picky, troubles
 from tests.logger.recorder.driving import Crew, recorder_here, set_up
 
 ALL_WELL = ["port gps", "gps gps", "gps gps", "port engine", "bus engine", "dbc engine.dbc"]

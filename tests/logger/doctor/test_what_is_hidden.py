@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.logger.command_line import stagelog
+from tests.logger.doctor.examining import car, examined
 from tests.logger.doctor.ordinary import examined_by_nobody
-from tests.logger.doctor.test_doctor import car, examined
 from tests.logger.doctor.test_probe_system import make_log
 from tests.logger.recorder.driving import set_up
 
