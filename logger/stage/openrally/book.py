@@ -7,9 +7,13 @@ contains a kind, a track alone still gives the road.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from firmware_bridge.errors import ConfigurationError
+from logger.stage import geo
 from logger.stage.openrally import elements, waypoint_names
 from logger.stage.openrally.lint import Remark
 from logger.stage.openrally.route_line import RouteLine, once
@@ -17,6 +21,12 @@ from logger.stage.openrally.xml import FORMS, Point, RouteFile
 
 LONGEST_LINE_KM = 5000.0
 """No day's route is longer: a longer line joins places without a road."""
+GAP_M = 2000.0
+GAP_STEPS = 20.0
+"""A step of a line that is this long, and this many times its mean step, is a gap."""
+_WORD = re.compile(r"[^\W\d_]{2}")
+_MAX_NAMES, _NAME_CHARS = 5, 40
+"""Names in a remark, and characters of each."""
 
 
 class Book(NamedTuple):
@@ -59,6 +69,7 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
             if point.form == form
         ]
         if any(point.elements for point in points):
+            _remark_unknown(points, remarks)
             return Book(points, _line(route, name, form, len(points), remarks), is_plain=True)
     line = _line(route, name, "wpt", 0, remarks)
     if line is None or line.length_m == 0:
@@ -73,6 +84,27 @@ def _plain(route: RouteFile, name: str, remarks: list[Remark]) -> Book:
     return Book([], line, is_plain=True)
 
 
+def _remark_unknown(points: list[Point], remarks: list[Remark]) -> None:
+    """Add a remark on the points whose texts name no kind: one of them may be meant as a zone."""
+    texts = [" ".join(point.names + point.labels[:1]) for point in points if not point.elements]
+    names = [f'"{text[:_NAME_CHARS]}"' for text in texts if _WORD.search(text)]
+    if names:
+        more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+        what = f"{len(names)} waypoints name no kind, left out: {', '.join(names[:_MAX_NAMES])}{more}"
+        remarks.append(Remark(None, what))
+
+
+def _remark_gap(line_form: str, positions: Sequence[tuple[float, float]], remarks: list[Remark]) -> None:
+    """Add a remark on a gap in the line: tracks that do not follow each other make it too long."""
+    steps_m = [geo.distance_m(*before, *here) for before, here in pairwise(positions)]
+    longest_m = max(steps_m)
+    if longest_m > GAP_M and longest_m > GAP_STEPS * (sum(steps_m) - longest_m) / len(steps_m):
+        what = (
+            f"the {line_form} points have a gap of {longest_m / 1000:.1f} km: check the order of the tracks"
+        )
+        remarks.append(Remark(None, what))
+
+
 def _line(route: RouteFile, name: str, form: str, points: int, remarks: list[Remark]) -> RouteLine | None:
     """Return the line of the route: the track, else the route if it has more points than the roadbook."""
     for line_form in ("trkpt", "rtept"):
@@ -81,6 +113,7 @@ def _line(route: RouteFile, name: str, form: str, points: int, remarks: list[Rem
             continue
         line = RouteLine(once(positions), name)
         if line.length_m <= LONGEST_LINE_KM * 1000:
+            _remark_gap(line_form, once(positions), remarks)
             return line
         what = f"the {line_form} points make a line of {line.length_m / 1000:.0f} km: ignored, too long for one day"
         remarks.append(Remark(None, what))

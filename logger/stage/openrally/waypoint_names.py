@@ -48,10 +48,13 @@ _LEAD = re.compile(
 """Text allowed before a kind: a number, a kilometre, a stage, or a label."""
 _SPEED = re.compile(r"(?<!\d)(\d{1,3})\s*(?:km/?h|kmph|kph|(mph))\b", re.IGNORECASE)
 _ZONE_SPEED = re.compile(
-    r"\b(?:(?:SZ|DSZ)[ _/-]?|(?:DZ|V)[ _/-]?(?=[2-9]\d|1\d\d)|"
-    r"(?:SPEED|V?MAX|MAXIMUM|MAXIMA|LIMIT[EÉ]?E?|VITESSE|VELOCIDAD)\s*[:=àa]?\s*)(\d{1,3})(?![\d:])",
+    r"\b(?:(?:SZ|DSZ)[ _/-]?|(?:DZ|V)[ _/-]?(?=[2-9]\d|1\d\d)|DZ[ _-]?\d{1,2}[ _/-]+(?=[2-9]\d|1\d\d)|"
+    r"ZON[EA]\b[^\d|]{0,30}(?=[2-9]\d|1\d\d)|"
+    r"(?:SPEED|V?MAX|MAXIMUM|MAXIMA|LIMIT[EÉ]?E?|VITESSE|VELOCIDAD)\s*[:=àa]?\s*)(\d{1,3})(?![\d:.,]|\s*k?m\b)",
     re.IGNORECASE,
 )
+_TAG = re.compile(r"<[^<>]{1,200}>")
+"""Of HTML, which some programs write into descriptions."""
 LOWEST_LIMIT: Final = 20
 """km/h: a lower number is that of a zone, a note or a version."""
 _NUMBER_ALONE = re.compile(r"\d{1,3}")
@@ -60,6 +63,7 @@ _PAUSE = re.compile(r"(?<!\d)(\d{1,3})\s*(?:min|mn|')", re.IGNORECASE)
 
 def elements(point: Point) -> list[Element]:
     """Return the OpenRally elements equivalent to a point's texts: none for a point without a kind."""
+    point = point._replace(labels=[_TAG.sub(" ", label).strip() for label in point.labels])
     name = point.names[0] if point.names else ""
     if match := _in_name(name):
         return list(_elements(point, KINDS[match[1].upper()], name, match))

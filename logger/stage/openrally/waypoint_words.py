@@ -1,8 +1,8 @@
-"""Parse the kind of a waypoint spelled out in English, French or Spanish.
+"""Parse the kind of a waypoint spelled out in English, French, Spanish and some of their neighbours.
 
 Examples: "Début de zone 50", "Llegada especial". Only the first words count, because texts also describe the road
 ("dune after the end of the zone"). Either two words name the kind, or one is a begin or an end and another is the
-thing that begins or ends.
+thing that begins or ends. A zone with its limit and neither of the two is the begin of the zone.
 """
 
 from __future__ import annotations
@@ -13,20 +13,44 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Final
 
-_BEGINS = frozenset({"start", "begin", "beginning", "depart", "debut", "inicio", "salida", "comienzo"})
-_ENDS = frozenset({"finish", "end", "fin", "arrivee", "llegada", "final"})
+_BEGINS = frozenset(
+    {
+        "start",
+        "begin",
+        "beginning",
+        "entry",
+        "enter",
+        "depart",
+        "debut",
+        "entree",
+        "inicio",
+        "comienzo",
+        "entrada",
+    }
+    | {"partida", "partenza", "inizio", "beginn", "anfang"}
+)
+_ENDS = frozenset(
+    {"finish", "end", "exit", "fin", "arrivee", "sortie", "llegada", "final", "meta"}
+    | {"chegada", "fim", "arrivo", "fine", "ende", "ziel"}
+)
+_LEAVES = "salida"
+"""Spanish for the start of a stage, and for the exit of a zone."""
 _STAGE = ("dss", "ass")
 _NEUTRAL = ("dn", "fn")
 _THINGS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(["selective", "selectif", "selectiva", "selectivo", "ss"], _STAGE),
-    **dict.fromkeys(["special", "speciale", "especial", "dss", "ass"], _STAGE),
-    **dict.fromkeys(["zone", "zona", "dz", "fz"], ("dz", "fz")),
+    **dict.fromkeys(["special", "speciale", "especial", "tramo", "sonderprufung", "dss", "ass"], _STAGE),
+    **dict.fromkeys(["zone", "zona", "sz", "dz", "fz"], ("dz", "fz")),
     **dict.fromkeys(["neutralisation", "neutralization", "neutralizacion", "neutralisee"], _NEUTRAL),
     **dict.fromkeys(["transfer", "transfert", "transferencia"], ("dt", "ft")),
 }
 """Words for things that begin and end, with the kinds of their begin and end."""
 _NAMED: Mapping[tuple[str, str], str] = {
-    **{(noun, kind): "wpm" for noun in ("waypoint", "wp") for kind in ("masked", "masque", "oculto")},
+    **{
+        (noun, kind): "wpm"
+        for noun in ("waypoint", "wp")
+        for kind in ("masked", "masque", "oculto", "enmascarado")
+    },
     **{
         (noun, kind): "wps"
         for noun in ("waypoint", "wp")
@@ -55,25 +79,39 @@ _FILLERS = frozenset(
         "sector",
     }
 )
+_ZONE = re.compile(r"\b(?:speed|vitesse|velocidad) (?:control|limit)\b")
+_ZONE_LIMIT = re.compile(r"\b(?:speed|vitesse|velocidad)\b[a-z ]{0,12}(?:[2-9]\d|1\d\d)\b")
+_LIMIT = re.compile(r"\d+ ?(?:km ?/? ?h|kph|kmph|mph)\b|\bsz ?\d+\b")
 _FRONT_WORDS: Final = 3
 """Number of words at the front that count, without fillers."""
 
 
 def kind(text: str) -> str:
     """Return the kind named at the begin of a text; "" for none."""
-    plain = unicodedata.normalize(
-        "NFKD", text.replace("checkpoint", "check point").replace("Checkpoint", "check point")
-    )
-    words = re.findall(r"[a-z]+", "".join(c for c in plain if not unicodedata.combining(c)).lower())
+    letters = unicodedata.normalize("NFKD", text.lower().replace("checkpoint", "check point"))
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    has_limit = bool(_LIMIT.search(plain) or _ZONE_LIMIT.search(plain))
+    words = re.findall(r"[a-z]+", _ZONE.sub("zone", _LIMIT.sub(_without_limit, plain)))
     for pair in pairwise(words[:3]):
         if found := _NAMED.get(pair) or _NAMED.get(pair[::-1]):
             return found
     if len(words) > 2 and words[1] in _FILLERS and (found := _NAMED.get((words[0], words[2]))):
         return found
     front = [word for word in words if word not in _FILLERS][:_FRONT_WORDS]
-    thing = next((_THINGS[word] for word in front if word in _THINGS), None)
-    if thing is None:
-        return ""
+    return _end_of_thing(front, has_limit=has_limit)
+
+
+def _end_of_thing(front: list[str], *, has_limit: bool) -> str:
+    """Return the kind of the begin or the end that the words name."""
+    begin, end = next((_THINGS[word] for word in front if word in _THINGS), ("", ""))
+    if _LEAVES in front:
+        return end if begin == "dz" else begin
     if any(word in _BEGINS for word in front):
-        return thing[0]
-    return thing[1] if any(word in _ENDS for word in front) else ""
+        return begin
+    if any(word in _ENDS for word in front):
+        return end
+    return begin if begin == "dz" and has_limit else ""
+
+
+def _without_limit(limit: re.Match[str]) -> str:
+    return "sz" if limit[0].startswith("sz") else ""

@@ -74,6 +74,45 @@ def test_kinds_after_numbers_and_spelled_out(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ["Départ SS", "WP masqué", "Début zone 50", "Fin zone", "Arrivée SS"],
+        ["Départ spéciale 1", "Waypoint masqué 5", "Zone 50 km/h début", "Zone 50 km/h fin", "Arrivée spéciale 1"],
+        ["DEPART DE SPECIALE", "WPM", "ENTREE ZONE DE VITESSE 50", "SORTIE ZONE DE VITESSE", "ARRIVEE DE SPECIALE"],
+        ["Inicio especial", "WP oculto", "Entrada zona 50", "Salida zona", "Meta especial"],
+        ["Salida Tramo", "Waypoint enmascarado", "Inicio zona de velocidad 50", "Fin zona", "Llegada Tramo"],
+        ["Salida de la etapa especial", "WPM", "Zona de velocidad 50", "Salida de la zona", "Llegada especial"],
+        ["Start SS1", "Masked WP", "Speed zone start 50", "Speed zone end", "Finish SS1"],
+        ["Special Start", "WPM", "Speed control 50 km/h start", "Speed control end", "Special Finish"],
+        ["SS START", "WPM", "SZ 50", "SZ END", "SS FINISH"],
+        ["DSS", "WPM", "50 km/h zone", "exit of the zone", "ASS"],
+        ["DSS", "WPM1", "DZ1 50", "FZ1", "ASS"],
+        ["1|<b>DSS</b>", "2|<b>WPM</b><br/>300 m", "3|<p>DZ</p> max 50", "4|<b>FZ</b>", "5|<i>ASS</i>"],
+        ["Início especial", "WPM", "Início zona 50", "Fim zona", "Fim especial"],
+    ],
+)  # fmt: skip
+def test_zones_that_are_entered_and_left(names: list[str]) -> None:
+    names = [name.replace("<", "&lt;").replace(">", "&gt;") if "|<" in name else name for name in names]
+    assert kinds(plain(list(zip(KM, names, strict=True)))) == EXPECTED
+
+
+def test_waypoints_without_a_kind_are_listed() -> None:
+    names = ["DSS", "Oued", "Geschwindigkeitszone 30", "007", "ASS"]
+    result = plain(list(zip(KM, names, strict=True)))
+    assert '2 waypoints name no kind, left out: "Oued", "Geschwindigkeitszone 30"' in warned(result)
+
+
+def test_tracks_that_do_not_follow_each_other() -> None:
+    """Some programs write tracks in alphabetical order."""
+    parts = ""
+    for first, last in ((10, 290), (0, 10), (290, 300)):
+        points = "".join(f'<trkpt lat="{45 + n / 1112:.6f}" lon="5"/>' for n in range(first, last + 1))
+        parts += f"<trk><trkseg>{points}</trkseg></trk>"
+    result = read(BytesIO(f"<gpx>{parts}</gpx>".encode()), "parts.gpx")
+    assert "the trkpt points have a gap of 29.0 km: check the order of the tracks" in warned(result)
+
+
+@pytest.mark.parametrize(
     ("text", "speed_kmh"),
     [
         ("DZ1", None),  # the first zone, not 1 km/h
@@ -85,6 +124,9 @@ def test_kinds_after_numbers_and_spelled_out(names: list[str]) -> None:
         ("DZ1|V2 of the roadbook", None),
         ("DZ|12", None),  # the number of the note
         ("DZ/70", 70),
+        ("DZ1 90", 90),
+        ("DZ1 90 m", None),  # a radius
+        ("DZ2|zone 3 of 4", None),
     ],
 )
 def test_the_limit_and_the_number_of_a_zone(text: str, speed_kmh: float | None) -> None:
@@ -97,6 +139,7 @@ def test_the_limit_and_the_number_of_a_zone(text: str, speed_kmh: float | None) 
     [
         "dune after the end of the zone", "Depart", "Fin", "Zone industrielle", "Control", "Final", "Meta volante",
         "WP12", "Waypoint 3", "Start", "SS2", "Point 4", "la zona verde", "", "End of asphalt",
+        "Zone 3", "Salida del pueblo", "Exit 12", "Meta",
     ],
 )  # fmt: skip
 def test_words_that_are_not_a_kind(text: str) -> None:
