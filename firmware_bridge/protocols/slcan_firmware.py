@@ -55,6 +55,10 @@ MORE_DATA_CODES = {500_000: b"0", **DATA_CODES, 8_000_000: b"8"}
 """Y codes of CANable 2.5 and Nakakiyo."""
 
 
+VERSION_S = 0.45
+"""Wait for the version: allows for a slow UART, an adapter that is closing its bus, and Wi-Fi."""
+
+
 @dataclass(frozen=True, slots=True)
 class Firmware:
     """One firmware. `listening`: commands that open it listen-only if `L` does not; empty if it cannot listen only."""
@@ -68,6 +72,8 @@ class Firmware:
     data_codes: Mapping[int, bytes] = field(default_factory=dict)
     answering: tuple[bytes, ...] = ()
     """Commands that switch its answers on."""
+    version_s: float = VERSION_S
+    """Wait for its version."""
 
     def code(self, bitrate: int) -> bytes | None:
         """The S code of a bit rate; None without one."""

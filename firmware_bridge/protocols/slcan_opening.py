@@ -4,7 +4,7 @@ The dialogue: close, query the version, set the rates, request stamps, open. The
 commands for two reasons: its answer is a fence (all answers to earlier commands have arrived, so the next CR answers
 the next command), and it identifies the firmware (table in slcan_firmware). If a firmware with a version does not
 answer another command at once, its version is queried again: an adapter behind Wi-Fi answers late, and a late answer
-must not be taken for the answer to the next command.
+must not be taken for the answer to the next command. If only a second query is answered, this wait is longer.
 
 Rule 1: `L` first. CR confirms it; so do frames, if the adapter answers no command at all.
 Rule 2: with `listen_only = true` no other opening command is sent, except to a firmware that is known to listen then,
@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from dataclasses import replace
 
 from firmware_bridge.errors import NotOpenedError
 from firmware_bridge.protocols import ALLOW_NORMAL, OPEN_NORMAL, BusSettings, Opened, Opening, Step, sequence
-from firmware_bridge.protocols.slcan_firmware import UNKNOWN, Firmware, identify
+from firmware_bridge.protocols.slcan_firmware import UNKNOWN, VERSION_S, Firmware, identify
 from firmware_bridge.protocols.slcan_timing import solve
 
 # USB adapters accept any rate; ESP32RET's UART runs at 1 Mbaud, FTDI converters at up to 2 or 3.
@@ -27,8 +28,8 @@ BAUDS = (115_200, 1_000_000, 2_000_000, 921_600, 500_000, 460_800, 230_400, 57_6
 CLOSING = b"C\r"
 SHORT_S = 0.05
 """Wait for most answers, which take a USB frame or two."""
-VERSION_S = 0.45
-"""Wait for the version: allows for a slow UART, an adapter that is closing its bus, and Wi-Fi."""
+LATE_VERSION_S = 1.5
+"""Wait for the version if the first query was not answered in time: a radio link of up to a second each way."""
 OPEN_S = 0.3
 """Wait for an opening: allows for the start of the CAN controller, and for Wi-Fi."""
 
@@ -42,8 +43,7 @@ def opening(settings: BusSettings) -> Opening:
     if it does not have the bit rate."""
     yield Step(b"C\r", SHORT_S)
     yield Step(b"C\r", SHORT_S)  # the first one may only end an unfinished line
-    answer = yield _VERSION
-    firmware = identify(_lines(answer), answer)
+    firmware = yield from _identify()
     known = firmware or UNKNOWN
     for command in known.answering:
         yield from _ask(known, command, SHORT_S)
@@ -73,6 +73,20 @@ def opening(settings: BusSettings) -> Opening:
     raise NotOpenedError("normal_only", f"{known.name} {what}, so it is not opened", hint=hint)
 
 
+def _identify() -> Generator[Step, bytes, Firmware | None]:
+    """Query the version. Returns None for an adapter that does not answer, or not with a version."""
+    answer = yield _VERSION
+    firmware = identify(_lines(answer), answer)
+    if firmware is not None or not _TEXT.fullmatch(answer):
+        return firmware
+    answer = yield _VERSION
+    firmware = identify(_lines(answer), answer)
+    if firmware is None:
+        return None
+    yield Step(b"", LATE_VERSION_S, _has_version)  # the answer to the second query
+    return replace(firmware, version_s=LATE_VERSION_S)
+
+
 def _open_normal(firmware: Firmware) -> Opening:
     """Open in normal mode. Answers are ignored: a command that a firmware does not have changes nothing."""
     return sequence(*(Step(command, OPEN_S, _is_answer) for command in firmware.normal))
@@ -90,7 +104,7 @@ def _ask(firmware: Firmware, command: bytes, wait_s: float) -> Generator[Step, b
     """Send a command and return its answer; a late one arrives before the answer to the next version query."""
     answer = yield Step(command, wait_s, _is_answer)
     if firmware is not UNKNOWN and not _is_answer(answer):
-        answer += yield _VERSION
+        answer += yield replace(_VERSION, wait_s=firmware.version_s)
     return answer
 
 
@@ -104,8 +118,11 @@ def _set_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, Non
             timing = solve(controller, bitrate)
             if timing is not None and _accepted((yield from _ask(firmware, command(timing), SHORT_S))):
                 return
-    hint = f"it has {', '.join(map(str, sorted(firmware.codes)))}"
-    raise NotOpenedError("unusable", f"{firmware.name} has no bit rate {bitrate}", hint=hint)
+    rates = ", ".join(str(rate) for rate in sorted(firmware.codes) if firmware.codes[rate] != code)
+    what = f"{firmware.name} has no bit rate {bitrate}"
+    if code is not None:
+        raise NotOpenedError("unusable", what, hint=f"it refuses S{code.decode()}; try one of {rates}")
+    raise NotOpenedError("unusable", what, hint=f"it has {rates}")
 
 
 def _set_data_bitrate(firmware: Firmware, bitrate: int) -> Generator[Step, bytes, None]:

@@ -177,3 +177,8 @@ def test_controller_from_the_canable_2_5_version_line() -> None:
     assert described_controller(Elmue.version.rstrip(b"\r")) == Controller(160e6, 512, 256, 128, 128, 385)
     assert described_controller(b"+Board: x\tClock: 0\tLimits: 1,1,1,1") is None
     assert described_controller(b"+Board: x") is None
+
+
+def test_a_refused_code_is_named_and_its_rate_is_not_recommended() -> None:
+    with pytest.raises(NotOpenedError, match="has no bit rate 10000; it refuses S0; try one of 20000, "):
+        opened(DIALECTS["mintynet"](), bitrate=10_000)

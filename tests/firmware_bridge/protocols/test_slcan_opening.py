@@ -129,7 +129,7 @@ def test_late_or_lost_answers_never_open_in_normal_mode(seed: int) -> None:
         assert not adapter.been_normal, (dialect, transcript.sent)
 
 
-@pytest.mark.parametrize("late_s", [0.0, 0.04, 0.1, 0.15, 0.25, 0.4])
+@pytest.mark.parametrize("late_s", [0.0, 0.04, 0.1, 0.15, 0.25, 0.4, 0.5, 0.6, 0.75, 0.88])
 @pytest.mark.parametrize("listen_only", [True, "try"])
 @pytest.mark.parametrize("dialect", (*LISTENING, *CANNOT))
 def test_constantly_late_answers_change_nothing(dialect: str, listen_only: object, late_s: float) -> None:
