@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,28 +23,9 @@ from logger.recorder.sources import Source
 from logger.recorder.stage_files import Stage
 from logger.replay.replay import Capture, sessions
 from logger.stage.odometer import Odometer
-from tests.field_failures.recorder_process import query
-from tests.firmware_bridge.simulated_devices import Pty
-from tests.logger.recorder.driving import recorder_here
+from tests.field_cases.timed_sentences import CASES, Timed, bursts, lines
 
-CASES = Path(__file__).parent / "gps"
 WRITTEN_S = datetime(2026, 11, 29, tzinfo=UTC).timestamp()
-Timed = tuple[float, bytes]
-
-
-def lines(case: str) -> list[bytes]:
-    """The sentences of a case."""
-    return (CASES / f"{case}.nmea").read_bytes().splitlines(keepends=True)
-
-
-def bursts(case: str, hz: float, first: bytes, gap_s: float = 0.0) -> Iterator[Timed]:
-    """Each line with its time in s: every `first` begins a burst; `gap_s` comes before the burst's second line."""
-    burst, position = -1, 0
-    for line in lines(case):
-        if line[3:6] == first:
-            burst, position = burst + 1, 0
-        yield max(burst, 0) / hz + (gap_s if position else 0.0) + position * 0.004, line
-        position += 1
 
 
 def serial(case: str, baud: int) -> Iterator[Timed]:
@@ -309,52 +288,3 @@ def _at_cycle(line: bytes, number: int) -> bytes:
     for byte in text:
         checksum ^= byte
     return b"$%s*%02X\r\n" % (text, checksum)
-
-
-CONFIG = """\
-[log]
-directory = "logs"
-
-[gps]
-port = "{port}"
-baud = 115200
-
-[live]
-socket = "live.sock"
-"""
-
-
-@pytest.mark.parametrize(
-    ("case", "hz", "first", "gap_s", "count"),
-    [
-        ("gap-300ms-gga-rmc", 1, b"GGA", 0.3, 24),
-        ("rmc10-gga1", 10, b"RMC", 0.0, 132),
-        ("gga-rmc-1ms-apart", 10, b"GGA", 0.0, 120),
-    ],
-)
-def test_the_real_recorder_keeps_every_epoch(
-    case: str, hz: int, first: bytes, gap_s: float, count: int, tmp_path: Path
-) -> None:
-    """Twelve seconds of sentences through a pty into the real recorder."""
-    timed = list(bursts(case, hz, first, gap_s))[: count if hz == 1 else 2 * count]
-    timed = [(at_s, line) for at_s, line in timed if at_s < 12]
-    device = Pty()
-    path = tmp_path / "stagelog.toml"
-    path.write_text(CONFIG.format(port=os.ttyname(device._slave)), "ascii")
-
-    def send() -> None:
-        began = time.monotonic()
-        for at_s, line in timed:
-            time.sleep(max(0.0, began + at_s - time.monotonic()))
-            device.send(line)
-
-    with recorder_here(path):
-        time.sleep(1.0)  # the port is open
-        sender = threading.Thread(target=send)
-        sender.start()
-        sender.join()
-        time.sleep(2.0)
-    device.close()
-    (log,) = (tmp_path / "logs").glob("*.db")
-    epochs = len({line[7:13] + line[13:16] for _, line in timed if line[3:6] == first})
-    assert query(log, "SELECT count(*), count(DISTINCT utc_us), count(speed_mps) FROM fix") == [(epochs,) * 3]
