@@ -155,13 +155,6 @@ class Config:
                 yield Flaw((*place, "name"), f'"{source.name}" names two sources', "give each its own name")
             if source.port and ports[source.port] > 1:
                 yield Flaw((*place, "port"), "two sources read this port", "give each its own port")
-        files: dict[str, Path] = {}
-        for index, can in enumerate(self.can):
-            for number, path in enumerate(can.dbc):
-                if files.setdefault(path.name, path) != path:
-                    what = f"{files[path.name]} has this file name too"
-                    hint = "rename one: the log keeps each DBC under its file name"
-                    yield Flaw(("can", index, "dbc", number), what, hint)
         alarms = Counter(alarm.name for alarm in self.alarms)
         for index, alarm in enumerate(self.alarms):
             if alarm.name and alarms[alarm.name] > 1:

@@ -29,6 +29,8 @@ class DbcFiles:
     """Text of each decoded file by file name, for the log."""
     notices: list[Notice] = field(default_factory=list)
     problems: list[ConfigurationError] = field(default_factory=list)
+    _paths: dict[str, Path] = field(default_factory=dict)
+    """Path of each decoded file by file name."""
 
     @property
     def left_out(self) -> int:
@@ -38,11 +40,15 @@ class DbcFiles:
     def read(self, config: Config, index: int, number: int) -> None:
         """Load file `number` of [[can]] table `index`."""
         path = config.can[index].dbc[number]
-        if path.name in self.texts:  # two adapters on similar buses: one decoder serves all buses
-            return
         from firmware_bridge.engine import dbc  # noqa: PLC0415 - only for a DBC file
 
         try:
+            if (other := self._paths.get(path.name)) is not None:
+                if path.resolve() == other.resolve():  # two adapters on similar buses: one decoder serves all
+                    return
+                hint = "rename one: the log keeps each DBC under its file name"
+                what = f"{other} has this file name too"
+                raise config.places.fault(("can", index, "dbc", number), what, hint)  # noqa: TRY301 - as unreadable
             with named_at(config, "can", index, "dbc", number):
                 (text,) = read_dbcs([path]).values()
             decoder = dbc.load(text, path.name)
@@ -55,7 +61,7 @@ class DbcFiles:
             )
         else:
             self.decoders.append(decoder)
-            self.texts[path.name] = text
+            self.texts[path.name], self._paths[path.name] = text, path
             self.notices += decoder.notices
             self.problems += flaws(decoder.notices)
 

@@ -137,16 +137,6 @@ def test_an_alarm_uses_channels_that_exist() -> None:
     assert read(CAN + 'dbc = ["engine.dbc"]\n' + asks).alarms
 
 
-def test_two_dbc_files_of_one_name() -> None:
-    both = 'dbc = ["a/engine.dbc", "b/engine.dbc"]\n'
-    [problem] = problems(CAN + both)
-    assert problem.startswith(
-        "stagelog.toml:5: can[0].dbc[1]: /etc/stagelog/a/engine.dbc has this file name too"
-    )
-    again = CAN.replace("engine", "chassis").replace("/dev/can", "/dev/can2") + 'dbc = ["a/engine.dbc"]\n'
-    assert len(read(CAN + 'dbc = ["a/engine.dbc"]\n' + again).can) == 2
-
-
 def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     for path, what in ((tmp_path / "none.toml", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(ConfigurationError, match=f"{path}: cannot be read: {what}.*; ") as caught:

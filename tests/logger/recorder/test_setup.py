@@ -11,7 +11,7 @@ from firmware_bridge.engine.obd2_poller import Poller
 from firmware_bridge.errors import ConfigurationError
 from logger.config import configuration as configs
 from logger.config import input_files
-from logger.recorder import setup
+from logger.recorder import dbc_files, setup
 
 STAGE = (
     '[stage]\nevent = "Dakar"\nnumber = 11\nname = "A - B"\n'
@@ -149,6 +149,22 @@ def test_no_dbc_stops_the_recorder(tmp_path: Path, content: bytes | None) -> Non
     assert len(found) == 2
     assert "engine.dbc" in found[0]
     assert "alarm[0].when" in found[1]
+
+
+def test_two_dbc_files_of_one_name_do_not_stop_the_recorder(tmp_path: Path) -> None:
+    """The second is left out; the same file in another spelling is read once, and a missing one does not count."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "engine.dbc").write_text(DBC.replace("RPM", "OIL"))
+    for names, channels, count in (
+        ('"engine.dbc", "a/engine.dbc"', {"RPM"}, 1),
+        ('"engine.dbc", "a/../engine.dbc"', {"RPM"}, 0),
+        ('"b/engine.dbc", "a/engine.dbc"', {"OIL"}, 1),
+    ):
+        config = written(tmp_path, BUSES.replace('"engine.dbc"', names), engine_dbc=DBC)
+        found = dbc_files.read_all(config)
+        assert {channel.name for decoder in found.decoders for channel in decoder.channels} == channels
+        assert len(found.problems) == len(setup.problems(config)) == found.left_out == count
+    assert "can[0].dbc[0]: " in found.problems[0].what
 
 
 def test_an_alarm_may_use_one_node_of_several(tmp_path: Path) -> None:
