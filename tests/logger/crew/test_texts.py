@@ -87,10 +87,19 @@ def test_the_languages_are_those_of_the_page_and_of_the_server() -> None:
 
 
 def test_a_wheel_holds_every_file_of_the_pages() -> None:
-    project = tomllib.loads((STATIC.parents[2] / "pyproject.toml").read_text())
+    """And whatever else lies beside the modules: styles, scripts, texts, stages, schemas, the man page."""
+    package = STATIC.parents[1]
+    project = tomllib.loads((package.parent / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]["logger"]
-    packed = {path for pattern in patterns for path in STATIC.parents[1].glob(pattern) if path.is_file()}
-    assert {path for path in STATIC.rglob("*") if path.is_file()} <= packed
+    packed = {path for pattern in patterns for path in package.glob(pattern) if path.is_file()}
+    beside = {
+        path
+        for path in package.rglob("*")
+        if path.is_file()
+        and path.suffix not in {".py", ".pyc", ".md"}  # read in the repository, not installed
+    }
+    assert {path.parent.name for path in beside} >= {"static", "texts", "page", "json_schemas"}
+    assert sorted(beside - packed) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
