@@ -95,9 +95,8 @@ def simulate(work: Sequence[Order], progress: Callable[[float], None]) -> list[P
             raise LogError("a car's process was killed", where=str(work[0].folder), hint=hint) from error
         finally:
             is_over.set()  # otherwise the pool waits for the other logs
-            pool.shutdown(
-                cancel_futures=True
-            )  # waits: at exit, Python would write to what the pool's thread closes
+            # Wait for the pool's thread: when Python exits, it writes to the pipe that this thread closes.
+            pool.shutdown(cancel_futures=True)
 
 
 def log_path(order: Order) -> Path:

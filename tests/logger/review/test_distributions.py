@@ -10,8 +10,7 @@ import pytest
 
 from firmware_bridge.records import Channel
 from logger.judgement import driving
-from logger.judgement.open_evidence import ReviewOptions, open_evidence
-from logger.judgement.report import Report, report_of
+from logger.judgement.report import Report
 from logger.review import distributions
 from logger.review.channels import Timeline
 from logger.review.distributions import excess_edges_kmh, middle, sampled
@@ -19,6 +18,7 @@ from logger.review.packing import column
 from logger.review.plotted_fixes import PlottedFixes
 from logger.stage.rules import Band, default_rules
 from tests.logger import drives
+from tests.logger.comparison.compared import review_of
 from tests.logger.review.packed_columns import unpacked
 
 RPM = Channel("rpm", "1/min", "test")
@@ -72,14 +72,9 @@ def timeline_of(report: Report) -> Timeline:
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return drives.write_log(tmp_path_factory.mktemp("samples") / "a.db", drives.fixes(drives.plan(), hz=5))
-
-
-@pytest.fixture(scope="module")
-def report(log: Path) -> Report:
-    with open_evidence(log, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
-        return report_of(evidence, rules, connection)
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    log = drives.write_log(tmp_path_factory.mktemp("samples") / "a.db", drives.fixes(drives.plan(), hz=5))
+    return review_of(log)
 
 
 def test_the_time_above_the_limit_is_that_of_the_overspeed(report: Report) -> None:
@@ -109,8 +104,7 @@ def driver_of(folder: Path, every_us: int, brake_after_us: int) -> tuple[dict[st
     readings = drives.DrivenReadings(plan, every_us, brake_after_us)
     path = folder / f"{every_us}-{brake_after_us}.db"
     drives.write_log(path, drives.fixes(plan, hz=5), readings=readings)
-    with open_evidence(path, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
-        report = report_of(evidence, rules, connection)
+    report = review_of(path)
     document = sampled(report, timeline_of(report))
     assert document is not None
     seconds = unpacked(document["seconds"])

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from logger.judgement.driving import STATES
-from logger.judgement.open_evidence import ReviewOptions, open_evidence
-from logger.judgement.report import Report, report_of
+from logger.judgement.report import Report
 from logger.review.distributions import NO_COMMON_SAMPLES
 from logger.review.html import page
 from logger.stage.limits import KMH
 from tests.logger import drives
+from tests.logger.comparison.compared import review_of
 from tests.logger.crew import browsing
 from tests.logger.review.conftest import DESK
 
@@ -119,8 +119,7 @@ def test_pedals_read_at_different_times_have_no_shares(chromium: Browser, tmp_pa
     plan = drives.plan()
     readings = drives.DrivenReadings(plan, every_us=6_000_000, brake_after_us=3_000_000)
     log = drives.write_log(tmp_path / "a.db", drives.fixes(plan, hz=5), readings=readings)
-    with open_evidence(log, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
-        (tmp_path / "a.html").write_text(page(report_of(evidence, rules, connection)), encoding="utf-8")
+    (tmp_path / "a.html").write_text(page(review_of(log)), encoding="utf-8")
     with browsing.opened(chromium, (tmp_path / "a.html").as_uri(), DESK) as opened:
         results(opened, 0, 14)
         card = opened.locator("#distributions .card", has=opened.get_by_role("heading", name="Driver"))
