@@ -25,12 +25,14 @@ class Recognised(NamedTuple):
 
 _TAKES_ROUTES = "`stagelog review` takes a driven track, `stagelog import` a planned route"
 _TAKES_RECORDINGS = "`stagelog replay` takes it, and with -o makes a log of it"
+_PACKED = rb"\A(\x1f\x8b|PK\x03\x04|BZh\d1AY&SY|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|Rar!\x1a)"
+"""gzip, zip, bzip2, xz, Zstandard, 7-Zip, RAR"""
 _KINDS: tuple[tuple[re.Pattern[bytes], Recognised], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.MULTILINE), Recognised(cast("Kind", kind), name, hint))
     for pattern, kind, name, hint in (
         (rb"\ASQLite format 3\0", "log", "an SQLite file", "`stagelog info` describes a log"),
         (rb"\A(LOGG|MDF {5})", "can", "a CAN log", _TAKES_RECORDINGS),
-        (rb"\A(\x1f\x8b|PK\x03\x04)", "packed", "a compressed file", "unpack it first"),
+        (_PACKED, "packed", "a compressed file", "unpack it first"),
         (rb"\A%PDF-", "paper", "a PDF file", "name the file that it was made from"),
         (rb"\A(\xef\xbb\xbf)?\s*<(?s:.*?)gpx\b", "gpx", "a GPX file", _TAKES_ROUTES),
         (rb"\A\W*<(!doctype )?html", "page", "a web page", "name the log that it was made from"),

@@ -169,7 +169,7 @@ def _frames(path: Path) -> Iterator[CanFrame]:
     except (python_can_file.UnreadableError, sqlite3.Error, ValueError, TypeError, OverflowError) as error:
         why = printable(error) or type(error).__name__
         if not count:
-            hint = "check that the file's extension matches its format"
+            hint = "copy the file again, or export it again as candump or ASC"
             if "asammdf" in why:
                 hint = "pip install 'stagelog[mf4]'"
             what = f"not a CAN log, or damaged at its start ({why})"
@@ -187,7 +187,11 @@ def _database_frames(path: Path) -> Iterator[CanFrame]:
         ):
             payload = bytes(min(dlc, MAX_DATA_BYTES)) if is_remote else data or b""
             if (
-                not isinstance(payload, bytes)
+                not (
+                    isinstance(payload, bytes)
+                    and isinstance(number, int)
+                    and isinstance(stamp_s, (int, float))
+                )
                 or len(payload) > MAX_DATA_BYTES
                 or not 0 <= number <= EXTENDED_MASK
             ):

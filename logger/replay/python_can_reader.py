@@ -11,6 +11,7 @@ Frames go to standard output, then an END with the reason why there are no more,
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
 import signal
@@ -27,6 +28,9 @@ from firmware_bridge.records import can_id_of
 
 HEAD: Final = struct.Struct("<qIHB")
 END: Final = 255
+BLF: Final = b"LOGG"
+GZIP: Final = b"\x1f\x8b"
+"""The first bytes of a file."""
 MAX_DATA_BYTES: Final = 64
 """The data bytes of a CAN FD frame."""
 MEMORY_MB: Final = 200
@@ -58,13 +62,13 @@ def _end_with_parent() -> None:
 
 def _copy_frames(path: Path, out: BinaryIO) -> str:
     """Write the frames of a file; returns the reason why there are no more, or ""."""
-    import can  # noqa: PLC0415 - imported before the limits apply
+    import can  # noqa: F401, PLC0415 - imported before the limits apply
 
     size = path.stat().st_size
     _limit(size)
     buses: dict[object, int] = {}
     try:
-        with can.LogReader(str(path)) as messages:
+        with _opened(path) as messages:
             for count, message in enumerate(messages):
                 if count == MIN_FRAMES + FRAMES_PER_BYTE * size:
                     return "it unpacks to more frames than a file of its size can hold"
@@ -76,6 +80,18 @@ def _copy_frames(path: Path, out: BinaryIO) -> str:
     except Exception as error:  # noqa: BLE001 - a damaged file may raise anything in its readers
         return str(error) or type(error).__name__
     return ""
+
+
+def _opened(path: Path) -> Any:
+    """python-can's reader of a BLF or MF4, by its first bytes and not by its name; also of a gzipped one."""
+    import can  # noqa: PLC0415 - as above
+
+    with path.open("rb") as file:
+        is_gzip = file.read(len(GZIP)) == GZIP
+    with gzip.open(path) if is_gzip else path.open("rb") as file:
+        is_blf = file.read(len(BLF)) == BLF
+    reader = can.BLFReader if is_blf else can.MF4Reader
+    return reader(gzip.open(path) if is_gzip else str(path))
 
 
 def _limit(size: int) -> None:

@@ -33,13 +33,14 @@ from logger.recorder.sources import Engine, Source
 from logger.recorder.stage_files import stage_of
 from logger.replay import canlogs, captures, nmea_times, replay_source, text_lines
 from logger.replay.canlogs.candump import Candump
+from logger.replay.python_can_reader import BLF
 from logger.replay.text_lines import Progress
 from logger.version import SOFTWARE
 
 _HEAD_BYTES = 65_536
 """Bytes examined to recognise a file's format: comments may come first."""
 _CAN_LOGS = ("candump", "SavvyCAN CSV", "ASC", "BLF", "PEAK TRC", "BUSMASTER", "MF4", "python-can's own")
-_PYTHON_CAN = (b"LOGG", b"MDF     ", b"UnFinMF ")
+_PYTHON_CAN = (BLF, b"MDF     ", b"UnFinMF ")
 """The first bytes of formats that python-can reads: BLF; MF4, complete and unfinished."""
 _MAX_PORTS = 100
 """Ports with sentences at most: a car has one or two."""

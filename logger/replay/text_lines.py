@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from logger.config.input_files import require_file
+from logger.replay.python_can_reader import GZIP
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ LONGEST_LINE_BYTES: Final = 4096
 MAX_UNPACKED_BYTES: Final = 1 << 26
 MAX_EXPANSION: Final = 100
 """A drive's text unpacks to ten times its size, a stationary car's to thirty; beyond this and 64 MB it is an attack."""
-_GZIP: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Byte order marks of a text that a Windows shell redirected into a file."""
@@ -94,7 +94,7 @@ def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
 
 
 def _unpacked(file: BinaryIO) -> BinaryIO:
-    is_gzip = file.read(len(_GZIP)) == _GZIP
+    is_gzip = file.read(len(GZIP)) == GZIP
     file.seek(0)
     plain = io.BufferedReader(gzip.GzipFile(fileobj=file)) if is_gzip else cast(io.BufferedReader, file)
     begin = plain.peek(4)[:4]

@@ -15,7 +15,6 @@ ALLOWED = {
     "logger/logfile/store.py": "the recorder's own log, open for writing; its schema is compared as well",
     "logger/transfer/copying.py": "the copy, a new file; the log comes by the border, or attached and compared",
     "logger/logfile/migrations.py": "sqlite-utils on a connection that is open already",
-    "logger/replay/python_can_reader.py": "python-can's readers, in a process with limits",
     "firmware_bridge/virtual/traffic.py": "a database in memory: cantools', not SQLite's",
 }
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
+import sqlite3
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +18,7 @@ import pytest
 
 from logger.replay.python_can_reader import MIN_CPU_S
 from tests.logger.command_line import stagelog
+from tests.logger.replay.capture_files import frames
 
 can = pytest.importorskip("can")
 
@@ -142,3 +148,28 @@ def require_bounded(path: Path) -> None:
     assert "Traceback" not in ended.err
     assert peak_mb < 500  # python-can, asammdf and numpy themselves are 200
     assert used_s < 3 * MIN_CPU_S + 20e-6 * path.stat().st_size
+
+
+@pytest.mark.parametrize("ending", ["blf", "mf4"])
+@pytest.mark.parametrize("name", ["00000001.BIN", "stage 11", "2026.01.15.blf.gz"])
+def test_the_content_selects_the_reader_whatever_the_name(name: str, ending: str, tmp_path: Path) -> None:
+    if ending == "mf4":
+        pytest.importorskip("asammdf")
+    content = written(tmp_path / f"log.{ending}").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert len(frames(tmp_path / name, tmp_path / "logs")) == FRAMES
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_another_compression_is_named(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / "a.log.packed").write_bytes(pack(b"(1.0) can0 123#00\n"))
+    for verb in ("replay", "review"):
+        assert "a compressed file" in stagelog(verb, "a.log.packed", folder=tmp_path).complaint
+
+
+def test_a_row_of_python_can_without_an_identifier(tmp_path: Path) -> None:
+    path = written(tmp_path / "log.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE messages SET arbitration_id = NULL WHERE rowid = 1")
+        connection.commit()
+    assert "a row that is not a frame" in stagelog("replay", path, folder=tmp_path).complaint
