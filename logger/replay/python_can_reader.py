@@ -90,7 +90,7 @@ def _opened(path: Path) -> Any:
         is_gzip = file.read(len(GZIP)) == GZIP
     with gzip.open(path) if is_gzip else path.open("rb") as file:
         is_blf = file.read(len(BLF)) == BLF
-    reader = can.BLFReader if is_blf else can.MF4Reader
+    reader: Any = can.BLFReader if is_blf else can.MF4Reader
     return reader(gzip.open(path) if is_gzip else str(path))
 
 

@@ -48,9 +48,9 @@ _LEAD = re.compile(
 """Text allowed before a kind: a number, a kilometre, a stage, or a label."""
 _SPEED = re.compile(r"(?<!\d)(\d{1,3})\s*(?:km/?h|kmph|kph|(mph))\b", re.IGNORECASE)
 _ZONE_SPEED = re.compile(
-    r"\b(?:(?:SZ|DSZ)[ _/-]?|(?:DZ|V)[ _/-]?(?=[2-9]\d|1\d\d)|DZ[ _-]?\d{1,2}[ _/-]+(?=[2-9]\d|1\d\d)|"
+    r"\b(?:(?:SZ|DSZ)[ _/-]?|(?:DZ|V)[ _/=@<≤(\[-]{0,3}(?=[2-9]\d|1\d\d)|DZ[ _-]?\d{1,2}[ _/-]+(?=[2-9]\d|1\d\d)|"
     r"ZON[EA]\b[^\d|]{0,30}(?=[2-9]\d|1\d\d)|"
-    r"(?:SPEED|V?MAX|MAXIMUM|MAXIMA|LIMIT[EÉ]?E?|VITESSE|VELOCIDAD)\s*[:=àa]?\s*)(\d{1,3})(?![\d:.,]|\s*k?m\b)",
+    r"(?:SPEED|V?MAX|MAXIMUM|MAXIMA|L[IÍ]MIT[EÉ]?E?|VITESSE|VELOCIDAD)\s*[:=àa]?\s*)(\d{1,3})(?![\d:.,]|\s*k?m\b)",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[^<>]{1,200}>")

@@ -125,6 +125,10 @@ def test_tracks_that_do_not_follow_each_other() -> None:
         ("DZ|12", None),  # the number of the note
         ("DZ/70", 70),
         ("DZ1 90", 90),
+        ("DZ (50)", 50),
+        ("DZ=50", 50),
+        ("DZ @ 50", 50),
+        ("DZ|Límite 50", 50),
         ("DZ1 90 m", None),  # a radius
         ("DZ2|zone 3 of 4", None),
     ],
