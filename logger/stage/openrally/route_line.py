@@ -2,8 +2,8 @@
 
 A route file without distances usually has a track besides its waypoints. Each waypoint is placed at the nearest point
 of the track. A line that passes a waypoint twice offers several places; those chosen follow the order of the
-waypoints, agree with stated kilometres, and have the smallest total distance from the line. Two waypoints of one kind
-at one place are two passes.
+waypoints, agree with stated kilometres, have the smallest total distance from the line, and come first. Two waypoints
+of one kind at one place are two passes.
 """
 
 from __future__ import annotations
@@ -72,10 +72,15 @@ class RouteLine:
 
 
 class _Chain(NamedTuple):
-    """The best chain of places that ends at one place; compares by waypoints placed, then by metres off the line."""
+    """The best chain of places that ends at one place.
+
+    Compares by waypoints placed, then by whole metres off the line, so that rounding errors do not choose among the
+    passes of a road driven both ways; then the earlier passes are better.
+    """
 
     placed: int
-    minus_off_m: float
+    minus_off_m: int
+    minus_along_m: float
     end: int
     """Number of the place at which the chain ends, -1 for none."""
 
@@ -117,7 +122,7 @@ def _in_order(offered: Sequence[Sequence[Place]], again: Sequence[bool]) -> list
     is kept in a tree of prefix maxima.
     """
     distances = sorted({place.along_m for places in offered for place in places})
-    best = [_Chain(0, 0.0, -1)] * (len(distances) + 1)
+    best = [_Chain(0, 0, 0.0, -1)] * (len(distances) + 1)
     places = [(waypoint, place) for waypoint, choice in enumerate(offered) for place in choice]
     before: list[int] = []
     for choice, is_again in zip(offered, again, strict=True):
@@ -126,7 +131,8 @@ def _in_order(offered: Sequence[Sequence[Place]], again: Sequence[bool]) -> list
             rank = bisect_right(distances, place.along_m)
             reached = bisect_right(distances, place.along_m - SAME_PASS_M) if is_again else rank
             chain = max(best[node] for node in _nodes_down(reached))
-            found.append((rank, _Chain(chain.placed + 1, chain.minus_off_m - place.off_m, len(before))))
+            off_m, along_m = chain.minus_off_m - round(place.off_m), chain.minus_along_m - place.along_m
+            found.append((rank, _Chain(chain.placed + 1, off_m, along_m, len(before))))
             before.append(chain.end)
         for rank, chain in found:
             for node in _nodes_up(rank, len(best)):

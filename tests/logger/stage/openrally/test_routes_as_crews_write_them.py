@@ -181,6 +181,19 @@ def driven_twice(*waypoints: tuple[float, str]) -> Imported:
     return read(BytesIO(file.encode()), "loop.gpx")
 
 
+def test_a_road_driven_out_and_back() -> None:
+    """Both passes are equally near; rounding errors must not choose."""
+
+    def there(km: float) -> str:
+        return f'lat="{45 + min(km, 30 - km) / 111.195:.7f}" lon="5"'
+
+    names = ["DSS", "WPM", "DZ 50", "FZ", "ASS"]
+    body = "".join(f"<wpt {there(km)}><name>{name}</name></wpt>" for km, name in zip(KM, names, strict=True))
+    track = "".join(f"<trkpt {there(n / 10)}/>" for n in range(301))
+    file = f"<gpx>{body}<trk><trkseg>{track}</trkseg></trk></gpx>"
+    assert kinds(read(BytesIO(file.encode()), "back.gpx")) == EXPECTED
+
+
 LAPS = [("dss", 0, None), ("cp", 4, None), ("cp", 14, None), ("ass", 18, None)]
 
 
