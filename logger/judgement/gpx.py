@@ -18,6 +18,7 @@ from xml.parsers import expat
 import numpy as np
 
 from firmware_bridge.errors import LogError
+from firmware_bridge.wgs84 import metres_per_degree
 from logger.config.input_files import require_file
 from logger.judgement.evidence import FIX_COLUMNS, SEEN_COLUMNS, Floats, RawRows, table
 
@@ -39,7 +40,13 @@ PAUSE_US = 3_600_000_000
 """In a track longer than a stage, a longer pause ends the session: the car was switched off."""
 LONGEST_US = 15 * 86_400_000_000
 """No rally is longer: a point further than this from the median time has a wrong date."""
-SESSION = 0
+SESSION, LAT, LON, SPEED = 0, 3, 4, 6
+CHORD_US, LONGEST_CHORD_US, SHORTEST_CHORD_M = 2_000_000, 5_000_000, 20.0
+"""Chords of this length show how fast the car was: shorter ones are noise, longer ones cut bends."""
+FEWEST_CHORDS = 10
+"""Fewer of them are no evidence against a file's speeds."""
+SPEED_RATIOS = (2 / 3, 3 / 2)
+"""Speed of a file divided by that of its positions. Beyond these it is always 0, or not in m/s (mph 2.2, km/h 3.6)."""
 Row = tuple[int | float | None, ...]
 
 
@@ -73,6 +80,9 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
         )
     events = _cut(fix)
     remarks = []
+    if (ratio := _disagreement(fix)) is not None:
+        fix[:, SPEED] = np.nan
+        remarks.append(f"the file's speeds are {ratio:.1f} times those of its positions: not used")
     if untimed := points.count - len(track):
         remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
     if repeated := len(track) - len(fix):
@@ -93,6 +103,22 @@ def _cut(fix: Floats) -> list[tuple[int, int, str, dict[str, Any]]]:
         (session, 0, "resumed", {"ok": True, "gap_s": gap_s})
         for session, gap_s in enumerate(gaps_s.tolist(), 2)
     ]
+
+
+def _disagreement(fix: Floats) -> float | None:
+    """Return how many times faster the file's speeds are than its positions; None if they agree, or are too few."""
+    later = np.searchsorted(fix[:, UTC_US], fix[:, UTC_US] + CHORD_US)
+    a, b = fix[later < len(fix)], fix[later[later < len(fix)]]
+    dt_us = b[:, UTC_US] - a[:, UTC_US]
+    per_lat, per_lon = metres_per_degree(a[:, LAT])
+    chord_m = np.hypot((b[:, LAT] - a[:, LAT]) * per_lat, (b[:, LON] - a[:, LON]) * per_lon)
+    driven_m = (a[:, SPEED] + b[:, SPEED]) / 2 * dt_us / 1e6
+    counts = (dt_us <= LONGEST_CHORD_US) & (chord_m >= SHORTEST_CHORD_M) & np.isfinite(driven_m)
+    ratios = driven_m[counts] / chord_m[counts]
+    if len(ratios) < FEWEST_CHORDS:
+        return None
+    ratio = float(np.median(ratios))
+    return None if SPEED_RATIOS[0] <= ratio <= SPEED_RATIOS[1] else ratio
 
 
 def _in_order(track: Floats) -> Floats:
@@ -117,6 +143,8 @@ def _fixes(points: _Points) -> Iterator[Row]:
         if utc_us is None or not (abs(lat) <= 90 and math.isfinite(lon)):
             continue
         speed = _number(children.get("speed"))
+        if speed is not None and speed < 0:  # a phone's mark of an unknown speed
+            speed = None
         yield (
             segment,
             1,

@@ -16,6 +16,8 @@ SHORTEST_US = 1_000_000
 """Shortest time of a chord: the positions of a fast receiver are averaged over half of this."""
 SHORTEST_M, NOISES = 2.0, 20.0
 """Shortest length of a chord, and the same as a multiple of the noise: noise lengthens such a chord by 1/400."""
+LONGEST_US = 5_000_000
+"""A chord ends after this time at any length: the speeds at the ends of a long gap say little about it."""
 _ARC_TERM = 24.0
 """An arc that turns by an angle is longer than its chord by the share angle^2 / 24."""
 
@@ -33,7 +35,8 @@ class Chords:
         """Return how much too little is counted up to `here`, `since_m` before the end of `driven_m`; negative if too
         much. 0 until the next chord is long enough."""
         length_m = math.hypot(here.east_m - self._end.east_m, here.north_m - self._end.north_m)
-        if here.at_us - self._end.at_us < SHORTEST_US or length_m < max(SHORTEST_M, NOISES * noise_m):
+        lasts_us, shortest_m = here.at_us - self._end.at_us, max(SHORTEST_M, NOISES * noise_m)
+        if lasts_us < SHORTEST_US or (length_m < shortest_m and lasts_us < LONGEST_US):
             return 0.0
         direction = math.atan2(here.east_m - self._end.east_m, here.north_m - self._end.north_m)
         turned = 0.0 if self._direction is None else math.remainder(direction - self._direction, math.tau)

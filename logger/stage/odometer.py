@@ -104,7 +104,7 @@ class Odometer:
         """Their fixes and readings do not count."""
         self._last: Seen | None = None
         self._base_m = 0.0  # the total at the last fix; distance added by the wheel since then is provisional
-        self._bridged_m = 0.0
+        self._bridged_m = self._placed_m = 0.0  # `_placed_m` is the total at the last trusted position
         self._speeds = FixSpeeds()
         self._receiver_speed: tuple[int, float] | None = None  # time and value of the last one sent
         self._source = GPS
@@ -140,7 +140,7 @@ class Odometer:
         if last is None:
             self._last = Seen(at_us, mps, here, at_us)
             self._bridged_m = self.estimated_m
-            self._base_m = self.total_m
+            self._base_m = self._placed_m = self.total_m
             self._advance(at_us, self.total_m, mps > 0)
             self._mark_wheels()
             return None
@@ -154,6 +154,7 @@ class Odometer:
                     wheel.calibrate(way_m, dt_us)
         else:
             straight_m = geo.distance_m(*last.position, *here) if trusted and last.position else 0.0
+            straight_m -= self._base_m - self._placed_m  # counted by speed since that position
             if speed.way_m is not None and dt_us <= BREAK_US:
                 straight_m = speed.way_m
             way_m = self._bridge(dt_us, straight_m)
@@ -165,6 +166,7 @@ class Odometer:
         )
         self._base_m = self.total_m
         self._last = Seen(at_us, mps, here, at_us) if trusted else last._replace(at_us=at_us, mps=mps)
+        self._placed_m = self.total_m if trusted else self._placed_m
         a, b = (last.position, here) if trusted else (None, None)
         return Leg(last.at_us, at_us, from_m, self.total_m, a, b, last.mps, mps, seen)
 
@@ -233,7 +235,7 @@ class Odometer:
 
     def resume(self, state: OdometerState) -> None:
         """Resume from the state of an earlier session; the next fix or wheel reading bridges the gap."""
-        self.total_m = self._base_m = state.total_m
+        self.total_m = self._base_m = self._placed_m = state.total_m
         self.moving_us, self._bridged_m, self.at_us = state.moving_us, state.estimated_m, state.at_us
         self._last = state.last
         self._receiver_speed = None if state.last is None else (state.last.at_us, state.last.mps)

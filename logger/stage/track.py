@@ -49,9 +49,10 @@ SCATTER_M, MIN_SCATTER_M = 0.5, 0.02
 SPACING_US = 240_000
 """Minimum interval of points that measure the scatter: errors of a fast receiver's points are correlated."""
 SCATTERS, FEWEST_SCATTERS = 40, 4
-"""The scatter is the median of the latest SCATTERS measurements, once there are FEWEST_SCATTERS."""
-RAYLEIGH_MEDIAN = 1.1774
-"""The median length of a vector of two errors, in standard errors."""
+"""The scatter is a low quantile of the latest SCATTERS measurements, once there are FEWEST_SCATTERS."""
+QUIET_SHARE, RAYLEIGH_QUIET = 0.3, 0.8446
+"""That quantile, and the length of a vector of two errors at it, in standard errors. Not the median: at 1 Hz a car that
+brakes and accelerates all the time disturbs more than half of the measurements."""
 WANDER_M, WANDER_US = 1.0, 1_000_000
 """Initial wander while standing, weighted as if measured for WANDER_US."""
 MEMORY_US = 60_000_000
@@ -150,8 +151,12 @@ class Track:
     def _measure_scatter(self) -> None:
         """Measure the residual of the last four points from a cubic, scaled to the standard error of one point."""
         newest = self._points[-1]
-        if self._spaced and newest.at_us - self._spaced[-1].at_us < SPACING_US:
-            return
+        if self._spaced:
+            spacing_us = newest.at_us - self._spaced[-1].at_us
+            if spacing_us < SPACING_US:
+                return
+            if spacing_us > STOPPED_US:  # a cubic says nothing about a road of many seconds
+                self._spaced.clear()
         self._spaced.append(newest)
         if len(self._spaced) < 4:
             return
@@ -167,8 +172,8 @@ class Track:
         """The standard error of a position from point to point."""
         if len(self._scatters) < FEWEST_SCATTERS:
             return SCATTER_M
-        median_m = sorted(self._scatters)[len(self._scatters) // 2]
-        return max(MIN_SCATTER_M, median_m / RAYLEIGH_MEDIAN)
+        quiet_m = sorted(self._scatters)[int(len(self._scatters) * QUIET_SHARE)]
+        return max(MIN_SCATTER_M, quiet_m / RAYLEIGH_QUIET)
 
     def _stand(self, dt_us: int, anchor_m: tuple[float, float]) -> Motion:
         """Check whether a standing car has left; if not, update the wander."""

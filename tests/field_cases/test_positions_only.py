@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,45 @@ def test_segments_and_points_out_of_order_are_sorted(tmp_path: Path) -> None:
         remark.startswith("2 of 202 track points have a time that is repeated") for remark in report.remarks
     )
     json.dumps(document(report))
+
+
+def _city(second: float) -> float:
+    """Metres driven in `second`: eight times 36 s at 20 m/s and 12 s of standing."""
+    whole, part = divmod(second, 48)
+    return 720 * whole + 20 * min(part, 36)
+
+
+@pytest.mark.parametrize("step_s", [1, 4])
+@pytest.mark.parametrize(
+    ("speed_of", "remark"),
+    [
+        pytest.param(lambda mps: "-1.0", "computed from positions", id="phone without speed"),
+        pytest.param(lambda mps: f"{mps * 3.6:.2f}", "the file's speeds are 3.6 times", id="km/h"),
+        pytest.param(lambda mps: f"{mps * 1.943844:.2f}", "the file's speeds are 1.9 times", id="knots"),
+        pytest.param(lambda mps: "0.0", "the file's speeds are 0.0 times", id="always 0"),
+    ],
+)
+def test_speeds_of_a_track_that_are_none(
+    speed_of: Callable[[float], str], remark: str, step_s: int, tmp_path: Path
+) -> None:
+    points = "".join(
+        f'<trkpt lat="{20 + _city(t) / 110_700:.7f}" lon="41"><time>{_at(t)}</time><extensions>'
+        f"<x:speed>{speed_of((_city(t + 0.1) - _city(t - 0.1)) / 0.2)}</x:speed></extensions></trkpt>"
+        for t in range(1, 8 * 48, step_s)
+    )
+    path = tmp_path / "t.gpx"
+    path.write_text(f'<gpx version="1.1" xmlns:x="urn:x"><trkseg>{points}</trkseg></gpx>', encoding="utf-8")
+    report = reviewed(path)
+    figures = report.quality.figures
+    assert figures["distance_m"] == pytest.approx(8 * 720, rel=0.03)
+    assert figures["max_kmh"] == pytest.approx(72, abs=5)
+    assert figures["speed_source"] == "positions"
+    assert any(remark in text for text in document(report)["remarks"])
+
+
+@pytest.mark.parametrize("gaps_s", [(1, 3, 20, 7, 10), (20, 15), (2, 12, 5, 1, 18)])
+def test_smart_recording_through_stops(gaps_s: tuple[int, ...], tmp_path: Path) -> None:
+    at_s = list(accumulate(gaps_s * 20))
+    points = [(_city(t), _at(t)) for t in at_s]
+    figures = reviewed(_gpx(tmp_path / "t.gpx", [points])).quality.figures
+    assert figures["distance_m"] == pytest.approx(_city(at_s[-1]) - _city(at_s[0]), rel=0.03)

@@ -153,6 +153,15 @@ def test_a_jump_of_position_is_not_driven_and_not_used() -> None:
     assert odometer.total_m == pytest.approx(220.0)
 
 
+def test_a_gap_behind_false_positions_is_counted_once() -> None:
+    """Five seconds are counted by speed while the position is false, then fixes pause for four seconds."""
+    odometer = Odometer()
+    for i in range(16):
+        fix_at(odometer, i, 20.0, 5000.0 if i > 10 else 20.0 * i)
+    fix_at(odometer, 19, 20.0, 380.0)
+    assert odometer.total_m == pytest.approx(380.0)
+
+
 def test_a_receiver_without_speed() -> None:
     drive = truth.rally(20_000, wait_s=600)
     odometer = Odometer()

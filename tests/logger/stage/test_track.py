@@ -139,6 +139,16 @@ def test_a_step_of_the_receiver_is_not_driven(hz: int) -> None:
     assert metres == pytest.approx(59.5 * 20, rel=0.03)
 
 
+@pytest.mark.parametrize("hz", RATES[:4])
+def test_speed_is_right_after_one_second_where_it_changes_all_the_time(hz: float) -> None:
+    """At 1 Hz more than half of the measurements of scatter are disturbed by the changes of speed."""
+    back = 2 if hz == 1 else math.ceil(hz)
+    _, t, speeds, true = followed(STOPS, hz)
+    for i in range(back, len(t)):
+        low, high = true[i - back : i + 1].min(), true[i - back : i + 1].max()
+        assert low - 3 / 3.6 <= speeds[i] <= high + 3 / 3.6, t[i]
+
+
 def test_scattered_positions_give_no_track() -> None:
     rng, track = np.random.default_rng(1), Track()
     metres = 0.0
