@@ -87,13 +87,23 @@ class Cadence:
         elif (step_us := apart_us(time_us, self._newest_us)) > SAME_US:
             self._steps.append(step_us)
             if step_us != self._step_us:
-                self._step_us, self._is_sorted = min(self._steps), False
+                self._change_step(min(self._steps))
         self._newest_us = time_us
         self._epochs += 1
         if not self.known:
             learned = self._epochs > LEARN_EPOCHS and t_us - self._first_t_us > LEARN_US
             self.known = learned or self._epochs > HELD_EPOCHS
             self._set_pause_limit()
+
+    def _change_step(self, step_us: int) -> None:
+        """Take another interval of epochs. The kinds of every epoch stay so when a receiver gets faster."""
+        before_us, self._step_us, self._is_sorted = self._step_us, step_us, False
+        if before_us is None or step_us >= before_us:
+            return
+        for pattern in self._patterns.values():
+            if pattern.interval_us is not None and 2 * pattern.interval_us <= 3 * before_us:
+                pattern.interval_us = None
+                pattern.intervals.clear()
 
     def came(self, kind: str, time_us: int, wait_us: int) -> None:
         """Take a sentence of the epoch `time_us`, which arrived `wait_us` after the previous one."""

@@ -34,6 +34,8 @@ MIDNIGHT_UNSURE_US: Final = 2_000_000
 """Receivers change the date up to two epochs after midnight: a first date this near to midnight is ignored."""
 MIDNIGHT_SETTLED_US: Final = 10_000_000
 """Within this time of midnight, a date one day off the known one is ignored; after it the date is right."""
+FOLLOWS_US: Final = 5_000_000
+"""A time of day further than this from the expected one does not follow it."""
 
 _NEAREST_DAY: Final = (REFERENCE_DATE - EPOCH).days - ROLLOVER_DAYS // 2
 _EARLIEST_DAY: Final = (EARLIEST_DATE - EPOCH).days
@@ -78,20 +80,31 @@ class Calendar:
         self.is_set = False  # whether a date is known
         self._utc_us = 0
         self._t_us = 0
+        self._off_us = 0  # by how much the last date that did not count contradicted the known one
 
-    def learn(self, time_us: int, day: int, t_us: int) -> None:
-        """Set the date: the time of day `time_us`, which arrived at `t_us`, was on `day` (days since 1970).
+    def learn(self, time_us: int, day: int, t_us: int) -> bool:
+        """Take a date: the time of day `time_us`, which arrived at `t_us`, was on `day` (days since 1970).
 
-        Ignored around midnight, where a receiver may have updated the time but not yet the date.
+        Return whether it counts. It does not around midnight, where a receiver may have updated the time but not yet
+        the date, and not where only the date contradicts the known one, until a second sentence agrees: a checksum lets
+        one damaged line in 256 through.
         """
+        utc_us = day * DAY_US + time_us
+        expected_us = self.utc_us(time_us, t_us)
+        off_us = 0 if expected_us is None else utc_us - expected_us
         if not MIDNIGHT_SETTLED_US <= time_us <= DAY_US - MIDNIGHT_SETTLED_US:
-            expected_us = self.utc_us(time_us, t_us)
-            if expected_us is None:
-                if min(time_us, abs(DAY_US - time_us)) < MIDNIGHT_UNSURE_US:
-                    return
-            elif abs(day * DAY_US + time_us - expected_us) == DAY_US:
-                return
-        self.is_set, self._utc_us, self._t_us = True, day * DAY_US + time_us, t_us
+            is_first = expected_us is None and min(time_us, abs(DAY_US - time_us)) < MIDNIGHT_UNSURE_US
+            if is_first or abs(off_us) == DAY_US:
+                return False
+        before_us, self._off_us = self._off_us, off_us
+        if off_us and off_us != before_us and self._follows(utc_us - off_us, t_us):
+            return False
+        self.is_set, self._utc_us, self._t_us, self._off_us = True, utc_us, t_us, 0
+        return True
+
+    def _follows(self, utc_us: int, t_us: int) -> bool:
+        """Return whether the time follows the last one. If not, the clock was set, or another recording begins."""
+        return abs(utc_us - (self.about_us(t_us) or 0)) <= FOLLOWS_US
 
     def utc_us(self, time_us: int, t_us: int) -> int | None:
         """Return the UTC of a bare time of day that arrived at `t_us`; None while no date is known."""

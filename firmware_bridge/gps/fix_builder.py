@@ -104,8 +104,9 @@ class FixBuilder:
     def _learn(self, time_us: int, day: int, t_us: int) -> None:
         """Set the calendar from a sentence's date, corrected for week rollover."""
         true_day = self._dates.true_day(day)
+        if not self._calendar.learn(time_us, day if true_day is None else true_day, t_us):
+            return
         self._date_ok = true_day is not None
-        self._calendar.learn(time_us, day if true_day is None else true_day, t_us)
         if true_day == day:
             self._corrected = None
         elif self._corrected != (day, true_day):

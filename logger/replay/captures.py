@@ -89,7 +89,7 @@ def nmea_text(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> 
     """Feed sentences as text, timed by the times of day within them."""
     times = nmea_times.times_of(lines_of(head(path)))
     stamped = ((line, times.stamp_us(line)) for line in lines(path, progress))
-    yield from _lines(stamped, pipeline, port, SessionClock(DAY_US, BREAK_US))
+    yield from _lines(nmea_times.confirmed(stamped), pipeline, port, SessionClock(DAY_US, BREAK_US))
 
 
 def receiver_bytes(path: Path, pipeline: Pipeline, port: str, progress: Progress) -> Iterator[Rows]:

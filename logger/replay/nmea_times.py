@@ -7,8 +7,9 @@ take precedence; ZDA is ahead of them in some receivers and counts only in a tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from firmware_bridge.gps.assembly import BREAK_US
 from firmware_bridge.gps.nmea_fields import DAY_US
 from firmware_bridge.protocols.nmea import checksum
 
@@ -19,6 +20,9 @@ _TIMED = re.compile(
 )
 SENTENCE = re.compile(rb"[$!][A-Z]{2}[A-Z0-9]{2,4},[^$!*\r\n]{0,1000}(?:\*[0-9A-Fa-f]{2}|[\r\n])")
 """Recognises NMEA text: anything may precede a sentence on its line, such as a time stamp or a tag block."""
+
+MOST_HELD = 64
+"""Bound on the lines held until the next stamp: more than an epoch has."""
 
 
 class NmeaTimes:
@@ -38,6 +42,38 @@ class NmeaTimes:
                 continue
             stamp_us = (int(hours) * 3600 + int(minutes) * 60) * 1_000_000 + round(float(seconds) * 1e6)
         return stamp_us if stamp_us is None or stamp_us < DAY_US else None
+
+
+def confirmed(stamped: Iterable[tuple[bytes, int | None]]) -> Iterator[tuple[bytes, int | None]]:
+    """Yield lines and stamps, without those stamps that the next one contradicts.
+
+    A checksum lets one damaged line in 256 through. A stamp far from the last one is damage if the next one follows the
+    last, and a pause, or a clock that was set, if it follows the stamp itself.
+    """
+    held: list[tuple[bytes, int | None]] = []
+    last_us: int | None = None
+    far_us: int | None = None
+    for line, stamp_us in stamped:
+        if stamp_us is None or last_us is None:
+            last_us = last_us if stamp_us is None else stamp_us
+        elif _follows(stamp_us, last_us):
+            last_us = stamp_us
+            if far_us is not None:
+                held = [(text, None) for text, _ in held]
+                far_us = None
+        elif far_us is not None:
+            last_us, far_us = stamp_us, None
+        else:
+            far_us = stamp_us
+        held.append((line, stamp_us))
+        if far_us is None or len(held) > MOST_HELD:
+            yield from held
+            held = []
+    yield from held
+
+
+def _follows(stamp_us: int, last_us: int) -> bool:
+    return abs((stamp_us - last_us + DAY_US // 2) % DAY_US - DAY_US // 2) <= BREAK_US
 
 
 def times_of(head: Iterable[bytes]) -> NmeaTimes:

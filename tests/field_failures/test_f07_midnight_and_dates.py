@@ -144,3 +144,26 @@ def test_the_clock_of_a_receiver_that_never_had_a_fix_dates_nothing() -> None:
         "2026-01-15T12:00:00.000Z",
         "2026-01-15T12:00:01.000Z",
     ]
+
+
+def test_one_damaged_date_dates_nothing_and_two_that_agree_do() -> None:
+    """A checksum lets one damaged line in 256 through."""
+    dates = ["150126"] * 10 + ["150136"] + ["150126"] * 10 + ["160126"] * 5
+    times = [f"1200{second:02}.00" for second in range(len(dates))]
+    fixes = fixes_of(
+        (text for time, date in zip(times, dates, strict=True) for text in (rmc(time, date), gga(time))),
+        every_us=500_000,
+    )
+    days = [utc(fix)[:10] for fix in fixes]
+    assert days == ["2026-01-15"] * 22 + ["2026-01-16"] * 4
+
+
+def test_another_recording_in_the_same_file_has_its_own_date() -> None:
+    texts = [
+        text
+        for hour, date in (("12", "150126"), ("08", "170126"))
+        for second in range(10)
+        for text in (rmc(f"{hour}00{second:02}.00", date), gga(f"{hour}00{second:02}.00"))
+    ]
+    days = [utc(fix)[:10] for fix in fixes_of(texts, every_us=500_000)]
+    assert days == ["2026-01-15"] * 10 + ["2026-01-17"] * 10

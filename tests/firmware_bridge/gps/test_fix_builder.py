@@ -215,6 +215,21 @@ def test_a_receiver_whose_rmc_is_an_epoch_behind_gives_one_fix_per_epoch(every_u
     assert [utc(fix)[17:19] for fix in fixes] == [f"{second:02}" for second in range(2, 30)]
 
 
+@pytest.mark.parametrize("before_hz", [1, 2, 5])
+@pytest.mark.parametrize("after_hz", [5, 10, 20])
+def test_every_fix_keeps_its_speed_when_a_receiver_gets_faster(before_hz: int, after_hz: int) -> None:
+    """As after `init`: the receiver was learned at its slow rate."""
+    builder, fixes = FixBuilder(), []
+    slow = [number / before_hz for number in range(10 * before_hz)]
+    for second in slow + [10 + number / after_hz for number in range(10 * after_hz)]:
+        t_us = round(second * 1e6)
+        for delay_us, text in ((40_000, gga(f"1200{second:05.2f}")), (45_000, rmc(f"1200{second:05.2f}"))):
+            fixes += builder.feed(Sentence(t_us + delay_us, text))
+    fixes += builder.finish()
+    assert len(fixes) == 10 * (before_hz + after_hz)
+    assert all(fix.speed_mps is not None and fix.alt_m is not None for fix in fixes)
+
+
 def test_a_gga_whose_clock_stands_still_disturbs_nothing() -> None:
     texts = []
     for second in range(20):

@@ -79,6 +79,27 @@ def test_only_a_valid_sentence_advances_time() -> None:
     assert times.stamp_us(b"noise " + good + b"$GN") == 9 * 3_600_000_000
 
 
+@pytest.mark.parametrize("damaged", ["0902", "0957", "1900", "0800"])
+def test_a_damaged_time_with_a_valid_checksum_advances_nothing(damaged: str, tmp_path: Path) -> None:
+    """One damaged line in 256 has a valid checksum."""
+    text = sentences()
+    text[20] = encode(text[20][1:-5].decode().replace("0900", damaged, 1))
+    (tmp_path / "t.nmea").write_bytes(b"".join(text))
+    outcome, log = replayed(tmp_path / "t.nmea", tmp_path)
+    assert outcome.duration_s == pytest.approx(29, abs=0.25)
+    assert query(log, "SELECT count(*), count(DISTINCT utc_us) FROM fix") == [(30, 30)]
+
+
+def test_a_pause_and_a_second_recording_advance_time(tmp_path: Path) -> None:
+    early = sentences()
+    late = [encode(text[1:-5].decode().replace("0900", "0905", 1)) for text in early]
+    (tmp_path / "t.nmea").write_bytes(b"".join(early + late))
+    outcome, log = replayed(tmp_path / "t.nmea", tmp_path)
+    assert outcome.duration_s == pytest.approx(329, abs=0.25)
+    ((gap_us,),) = query(log, "SELECT max(t_us) - max(t_us) FILTER (WHERE t_us < 30000000) FROM fix")
+    assert gap_us == pytest.approx(300e6, abs=1e5)
+
+
 def test_zda_advances_time_where_nothing_else_does(tmp_path: Path) -> None:
     ahead = [encode(f"GPZDA,0900{n + 2:02d}.00,12,01,2026,00,00") for n in range(30)]
     fixes = sentences()
