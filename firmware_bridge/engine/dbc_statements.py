@@ -49,6 +49,8 @@ _LINE_COMMENT = re.compile(r"^[ \t]*//[^\n]*", re.MULTILINE)
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _MESSAGE_APART = re.compile(r"\n[ \t]*\n[ \t]*BO_\s")
 _SIGNAL_APART = re.compile(r"\n[ \t]*\n[ \t]*SG_\s")
+_SIGNAL_AT = re.compile(r"\n[ \t]*SG_\s+(\S+)\s*:\s*(\d+)\s*\|")
+"""Name and start bit of a signal that is not multiplexed."""
 _MANY = 4
 """Empty lines between messages for each one within a message, of a file that separates its messages."""
 _SEMICOLON = re.compile(r"\s*;")
@@ -96,10 +98,16 @@ def with_plain_ends(text: str) -> str:
 def separates_messages(text: str) -> bool:
     """Whether empty lines stand between the messages of a file, and hardly ever within one.
 
-    One is allowed within: the line BO_ of a message may be missing there.
+    One is allowed within: the line BO_ of a message may be missing there. In a file of two messages it is, if a signal
+    after the empty line has the name or the place of one before it.
     """
     text = with_plain_ends(text)
     between, within = len(_MESSAGE_APART.findall(text)), len(_SIGNAL_APART.findall(text))
+    if between == within == 1:
+        before, after = _SIGNAL_APART.split(text)
+        head, tail = before[before.rfind("\nBO_") :], _EMPTY_LINE.split(after)[0]
+        names, starts = zip(("", ""), *_SIGNAL_AT.findall(head), strict=True)
+        return any(name in names or start in starts for name, start in _SIGNAL_AT.findall("\n SG_ " + tail))
     return between > 1 and (within <= 1 or _MANY * within <= between)
 
 

@@ -158,6 +158,17 @@ def test_signals_of_a_lost_message_line_are_not_those_of_the_message_above(lost:
     assert any("BO_ line is missing" in notice.detail["what"] for notice in decoder.notices)
 
 
+def test_a_lost_message_line_in_a_file_of_two_messages() -> None:
+    """There one empty line within a message proves nothing, a place that is used twice does."""
+    text = HEAD + "\n" + BEFORE + "\n" + AFTER
+    one_message = text.replace("BO_ 2 B: 8 E\n", "")
+    assert values(dbc.load(one_message, "a.dbc"), 1) == {"X": 1, "Y": 2}
+    for again in ("Y : 0|8", "X : 8|8"):
+        decoder = dbc.load(one_message.replace("Y : 8|8", again), "a.dbc")
+        assert (values(decoder, 1), notices_of(decoder)[0][0]) == ({"X": 1}, "dbc_left_out")
+        assert "BO_ line is missing" in decoder.notices[0].detail["what"]
+
+
 def test_empty_lines_within_messages_are_allowed_where_they_do_not_separate_them() -> None:
     spaced = MESSAGES.replace(" SG_ B", "\n SG_ B")
     for text in (spaced, spaced.replace("\n\nBO_", "\nBO_")):
