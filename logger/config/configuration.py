@@ -136,7 +136,7 @@ class Config:
     clock: Clock = Clock()
     shutdown: Shutdown | None = None
     alarms: tuple[Alarm, ...] = field(default=(), metadata=named("alarm"))
-    places: Places = field(default=Places("stagelog.toml", {}), compare=False, repr=False, metadata=UNWRITTEN)
+    places: Places = field(default=Places("stagelog.toml"), compare=False, repr=False, metadata=UNWRITTEN)
     """Lines of the keys, for errors in the files that they name."""
 
     def flaws(self) -> Iterable[Flaw]:
@@ -233,7 +233,7 @@ def is_loopback(host: str) -> bool:
 def _with_absolute_paths(value: Any) -> Any:
     if isinstance(value, Path):
         return value.resolve()
-    if isinstance(value, tuple) and not isinstance(value, Places):
+    if isinstance(value, tuple):
         return tuple(_with_absolute_paths(item) for item in value)
     if is_dataclass(value) and not isinstance(value, type):
         changes = {each.name: _with_absolute_paths(getattr(value, each.name)) for each in fields(value)}

@@ -19,7 +19,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -47,17 +47,25 @@ class Flaw(NamedTuple):
     hint: str
 
 
-class Places(NamedTuple):
-    """The line of each key of a text, for mistakes found after the text was parsed."""
+class Places:
+    """The line of each key of a valid TOML text, for mistakes found after the text was parsed.
 
-    name: str
-    lines: Mapping[KeyPath, int]
+    The lines are looked for with the first mistake: a text without one is not read a second time.
+    """
+
+    def __init__(self, name: str, text: str = "") -> None:
+        self.name = name
+        self._text = text
+
+    @cached_property
+    def _lines(self) -> Mapping[KeyPath, int]:
+        return lines(self._text)
 
     def line(self, key: KeyPath) -> int:
         """The line of a key, or of the nearest enclosing table."""
-        while key and key not in self.lines:
+        while key and key not in self._lines:
             key = key[:-1]
-        return self.lines.get(key, 1)
+        return self._lines.get(key, 1)
 
     def fault(self, key: KeyPath, what: str, hint: str) -> ConfigurationError:
         """The error for a value, with its line and key."""
@@ -121,9 +129,9 @@ class TomlFile:
             raise TomlError([ConfigurationError(what, where=f"{name}:{line}", hint=hint)])
         try:
             self._tables = tomllib.loads(text)
-            self.places = Places(name, lines(text))
         except (ValueError, RecursionError) as error:
             raise TomlError([_syntax(error, text, name)]) from None
+        self.places = Places(name, text)
 
     def build(self, cls: type[T], *, whole: bool = True) -> T:
         """The text as one `cls`: the whole text, or only the tables that `cls` knows.
