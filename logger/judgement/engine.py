@@ -28,7 +28,7 @@ MAX_STRETCHES = 120_000
 """About 1.5 MB on a page. A day of 13 channels gets stretches of four to eight seconds, one hour of them half a second
 each."""
 BLOCKS_AT_ONCE = 8
-"""Blocks of frames decoded together: many signals of a few rows each take longer than the same rows at once."""
+"""Blocks of frames or readings processed together: numpy takes longer for each array than for its rows."""
 Rows = Integers | Floats
 
 
@@ -128,7 +128,9 @@ def _recorded_values(
 ) -> Iterator[Values]:
     channels = {n: channel for n, channel in channels_of(connection).items() if channel not in without}
     row = 0
-    for session, t_us, channel, value in reading_blocks(connection, select(connection), progress):
+    for session, t_us, channel, value in reading_blocks(
+        connection, select(connection), progress, BLOCKS_AT_ONCE
+    ):
         order = np.argsort(channel, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(channel[order])) + 1):
             known = channels.get(int(channel[rows[0]]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from logger.logfile.reader import last_row
 from logger.logfile.rows import MAX_FRAME_BYTES
 from logger.logfile.selection import Integers, Selection, Times
 from logger.logfile.sqlite_pages import Table, table_of
+
+Block = TypeVar("Block")
 
 Progress = Callable[[float], None]
 Numbers = NDArray[np.float64]
@@ -111,24 +113,26 @@ def joined(blocks: Iterable[FrameBlock], count: int) -> Iterator[FrameBlock]:
 
     Where reading fails, what was read comes first.
     """
-    parts: list[FrameBlock] = []
+    for parts in _gathered(blocks, count):
+        block = FrameBlock._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+        yield block._replace(start=np.cumsum(block.length) - block.length)
+
+
+def _gathered(blocks: Iterable[Block], count: int) -> Iterator[list[Block]]:
+    """Each `count` consecutive blocks. Where reading fails, what was read comes first."""
+    parts: list[Block] = []
     try:
         for block in blocks:
             parts.append(block)
             if len(parts) == count:
-                yield _join(parts)
+                yield parts
                 parts = []
     except (sqlite3.Error, LogError):
         if parts:
-            yield _join(parts)
+            yield parts
         raise
     if parts:
-        yield _join(parts)
-
-
-def _join(parts: Sequence[FrameBlock]) -> FrameBlock:
-    block = FrameBlock._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return block._replace(start=np.cumsum(block.length) - block.length)
+        yield parts
 
 
 def fix_blocks(
@@ -148,12 +152,17 @@ def fix_blocks(
 
 
 def reading_blocks(
-    connection: sqlite3.Connection, selection: Selection, progress: Progress = lambda _done: None
+    connection: sqlite3.Connection,
+    selection: Selection,
+    progress: Progress = lambda _done: None,
+    at_once: int = 1,
 ) -> Iterator[tuple[Integers, Integers, Integers, Numbers]]:
-    """Yield the readings of a selection: session, t_us, channel, value. Raises LogError."""
-    for (session, t_us, channel, value), *_ in _blocks(
-        connection, "reading", ("t_us", "channel", "value"), selection, progress
-    ):
+    """Yield the readings of a selection, `at_once` blocks together: session, t_us, channel, value. Raises LogError."""
+    blocks = _blocks(connection, "reading", ("t_us", "channel", "value"), selection, progress)
+    for parts in _gathered(blocks, at_once):
+        session, t_us, channel, value = (
+            np.concatenate(columns) for columns in zip(*(columns for columns, *_ in parts), strict=True)
+        )
         yield session, t_us, channel, value
 
 
