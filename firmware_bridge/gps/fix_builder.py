@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_bridge.gps.assembly import STILL_US, Assembly
 from firmware_bridge.gps.dating import EPOCH, Calendar, Dates
@@ -19,6 +19,9 @@ from firmware_bridge.gps.epoch import Epoch
 from firmware_bridge.gps.jump_filter import JumpFilter, Place
 from firmware_bridge.gps.sentence_reader import SentenceReader
 from firmware_bridge.records import Fix, Notice, Sentence, new_record
+
+if TYPE_CHECKING:
+    from firmware_bridge.gps.undated_times import UndatedTimes
 
 NOTICE_EVERY_US: Final = 10_000_000
 """Minimum interval between notices of one kind; the next one's count includes what happened meanwhile."""
@@ -46,9 +49,11 @@ class FixBuilder:
         self._calendar = Calendar()
         self._date_ok = True
         self._corrected: tuple[int, int | None] | None = None
+        self._undated: UndatedTimes | None = None
         self._zda: tuple[int, int, int] | None = None
         self._has_fix = False
         self._newest_us = 0
+        self._stamped_us = 0
         self._now_us = 0
         self._unreadable_reported = 0
         self._notices: list[Notice] = []
@@ -138,6 +143,9 @@ class FixBuilder:
             if epoch.day is not None and epoch.dated_us is not None:
                 self._learn(epoch.dated_us, epoch.day, t_us)
         utc_us = None if time_us is None else self._calendar.utc_us(time_us, t_us)
+        if utc_us is None and time_us is not None:
+            t_us = self._undated_us(time_us, t_us)
+        self._stamped_us = t_us
         if not self._has_fix:
             if utc_us is not None and self._is_off(utc_us, t_us):
                 utc_us = None
@@ -151,6 +159,13 @@ class FixBuilder:
             *(epoch.accuracy_m, epoch.alt_accuracy_m, epoch.speed_accuracy_mps),
         )
         return new_record(Fix, values)
+
+    def _undated_us(self, time_us: int, arrival_us: int) -> int:
+        if self._undated is None:
+            from firmware_bridge.gps.undated_times import UndatedTimes  # noqa: PLC0415 - most receivers send dates
+
+            self._undated = UndatedTimes()
+        return self._undated.t_us(time_us, arrival_us, self._stamped_us)
 
     def _is_off(self, utc_us: int, t_us: int) -> bool:
         """Return whether the clock of a receiver without a fix is too far from the expected UTC."""

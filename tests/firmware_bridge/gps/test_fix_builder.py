@@ -1,5 +1,7 @@
 """Fix builder: grouping of sentences into epochs, and time of output."""
 
+from itertools import pairwise
+
 import pytest
 
 from firmware_bridge.gps.cadence import LEARN_EPOCHS, LEARN_US, PAUSE_US
@@ -290,3 +292,21 @@ def test_sentences_unrelated_to_fixes_give_no_fix() -> None:
         "GPZDA,120000,15,01,2026,,",
     ]
     assert fixes_of([line(body) for body in others] + [VTG, GSA]) == []
+
+
+@pytest.mark.parametrize("hz", [1, 10, 25])
+def test_fixes_without_a_date_have_the_spacing_of_their_times(hz: int) -> None:
+    """Live, a stall of this computer lets a second of sentences arrive together; one time is damaged."""
+    builder, fixes = FixBuilder(), []
+    for number in range(30 * hz):
+        second = number / hz
+        stall_s = max(0.0, 1.2 - second % 10) if second >= 10 else 0.0
+        told = second + (3.0 if number == 25 * hz else 0.0)
+        sentence = Sentence(round((second + stall_s) * 1e6) + 40_000, gga(f"1200{told:05.2f}"))
+        fixes += builder.feed(sentence)
+    fixes += builder.finish()
+    times_us = [fix.t_us for fix in fixes if not 24 <= fix.t_us / 1e6 <= 29]
+    steps_us = [b - a for a, b in pairwise(times_us) if b - a < 4_000_000]
+    assert len(fixes) >= 30 * hz - 1
+    assert steps_us[hz:] == pytest.approx([1_000_000 / hz] * len(steps_us[hz:]), abs=2)
+    assert all(a.t_us < b.t_us for a, b in pairwise(fixes))
