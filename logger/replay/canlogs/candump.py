@@ -44,12 +44,13 @@ class Candump:
         match = PATTERN.match(line)
         if match is None:
             return None if _NO_FRAME.match(line) else "candump"
-        interface, identifier, dlc, flags, payload, end = match.groups()[GROUPS:]
+        groups = match.groups()
+        interface, identifier, dlc, flags, payload, end = groups[GROUPS:]
         if len(payload or b"") > 2 * CLASSIC_BYTES and flags is None:
             return "length"
         if not end and len(payload or b"") != 2 * CLASSIC_BYTES:
             return "candump"
-        number, stamp_us = _can_id(identifier), self._stamps.at_us(match.groups())
+        number, stamp_us = _can_id(identifier), self._stamps.at_us(groups)
         if payload is None:
             return Entry(stamp_us, interface, number | RTR_FLAG, bytes(int(dlc or b"0")))
         if flags is not None:

@@ -38,13 +38,15 @@ class Stamps:
 
     def at_us(self, groups: Groups) -> int:
         """The time of a line; the next relative stamp counts from it."""
-        seconds = groups[5]
+        year, seconds = groups[0], groups[5]
         if seconds is None:
             self._last_us += STEP_US
-        elif groups[0] is not None:
+        elif year is not None:
             self._last_us = _date_us(groups, seconds)
+        elif self._is_delta:
+            self._last_us += micros(seconds)
         else:
-            self._last_us = micros(seconds) + (self._last_us if self._is_delta else 0)
+            self._last_us = micros(seconds)
         return self._last_us
 
 
