@@ -44,7 +44,10 @@ class Outbox:
                 self.dropped_bytes += len(data)
                 return False
             self._unsent += data
-            os.eventfd_write(self.wake_fd, 1)
+            if (
+                data
+            ):  # else nothing is sent that clears the wake-up, and the port's reader never ends its wait
+                os.eventfd_write(self.wake_fd, 1)
             return True
 
     def drop(self, data: bytes) -> bool:

@@ -73,3 +73,12 @@ def test_many_threads_lose_nothing_uncounted() -> None:
     assert sent == 8 * sum(taken)
     assert sent + outbox.dropped_bytes == 8 * 2000 * 4
     outbox.close()
+
+
+def test_nothing_does_not_wake_the_port() -> None:
+    """There would be nothing to send that clears it: the port's reader would wait for ever."""
+    outbox = Outbox()
+    outbox.open()
+    assert outbox.put(b"")
+    assert not woken(outbox)
+    outbox.close()
