@@ -28,6 +28,8 @@ MAX_BITRATE = 1_000_000
 SHORT_S = 0.05
 # An ESP32 may still be starting, or be connected over Wi-Fi.
 ANSWER_S = 0.45
+LATE_ANSWER_S = 1.0
+"""Wait for an adapter that did not answer in time: one behind a slow radio link."""
 
 SETS_FLAGS, ENABLED, LISTEN_ONLY = 0x8000_0000, 0x4000_0000, 0x2000_0000
 BINARY = b"\xe7\xe7"
@@ -66,6 +68,12 @@ def opening(settings: BusSettings) -> Opening:
         )
     yield Step(BINARY, SHORT_S)
     current = _parameters((yield Step(ASK_ALL, ANSWER_S, _has_parameters)))
+    wait_s = ANSWER_S
+    if settings.listen_only and current is None:
+        current = _parameters((yield Step(ASK_PARAMETERS, LATE_ANSWER_S, _has_parameters)))
+        if current is not None:
+            yield Step(b"", LATE_ANSWER_S, lambda _answer: False)  # until both queries are answered
+            wait_s = LATE_ANSWER_S
     if settings.listen_only is True and current is None:
         what = "the adapter does not answer, so its bus is not set up: check its power and `baud`"
         return Opened(doubt=f"{what}, or {ALLOW_NORMAL}")
@@ -73,7 +81,9 @@ def opening(settings: BusSettings) -> Opening:
         if rate is None and not (current.is_enabled and current.bitrate):
             return Opened(doubt="the adapter's bus is switched off: set `bitrate`")
         rates = rate or current.bitrate, rate or current.bitrate_1
-        if (yield from _is_listening(*rates, enabled=False)) and (yield from _is_listening(*rates)):
+        if (yield from _is_listening(*rates, wait_s, enabled=False)) and (
+            yield from _is_listening(*rates, wait_s)
+        ):
             return Opened()
         if settings.listen_only is True:
             yield Step(set_up(0, 0), SHORT_S)
@@ -93,10 +103,12 @@ def set_up(bitrate: int, bitrate_1: int, *, listen_only: bool = False, enabled: 
     return struct.pack("<2sIIx", b"\xf1\x05", bus_0, bus_1)
 
 
-def _is_listening(bitrate: int, bitrate_1: int, *, enabled: bool = True) -> Generator[Step, bytes, bool]:
+def _is_listening(
+    bitrate: int, bitrate_1: int, wait_s: float, *, enabled: bool = True
+) -> Generator[Step, bytes, bool]:
     """Set both buses to listen only. Returns whether the adapter confirms that for bus 0."""
     yield Step(set_up(bitrate, bitrate_1, listen_only=True, enabled=enabled), SHORT_S)
-    reported = _parameters((yield Step(ASK_PARAMETERS, ANSWER_S, _has_parameters)))
+    reported = _parameters((yield Step(ASK_PARAMETERS, wait_s, _has_parameters)))
     return reported is not None and reported.is_listening_only
 
 

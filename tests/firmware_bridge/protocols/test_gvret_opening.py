@@ -38,7 +38,7 @@ def test_listen_only_mode_is_requested_and_confirmed(listen_only: object, noise:
     assert (adapter.is_listening, adapter.been_normal, adapter.bitrate) == (True, False, 250_000)
 
 
-@pytest.mark.parametrize("late_s", [0.1, 0.4])
+@pytest.mark.parametrize("late_s", [0.1, 0.4, 0.5, 0.7, 0.9])
 def test_adapter_that_answers_late_is_set_up(late_s: float) -> None:
     adapter = GvretDialogue()
     dialogue = opening(BusSettings(250_000))
