@@ -43,6 +43,7 @@ _MARK = re.compile(
     r'//[^\n]*|"[^"\\\n]*"|"|;|' + "|".join(rf'{keyword}(?![^\s:"])' for keyword in (*_HEAD, *_ENDED))
 )
 _ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_REST_OF_LINE = re.compile(r'[^";\n/]*+(?:"[^"\\\n]*+"[^";\n/]*+)*+;')
 _PLAIN = re.compile(r'"[^"]*+"')
 _STATEMENT_LINE = re.compile(r"\n[ \t]*(?:BO_|SG_|CM_|BA_\w*|VAL_\w*|SIG_\w+|SG_MUL_VAL_|EV_|BU_)[ \t:]")
 _LINE_COMMENT = re.compile(r"^[ \t]*//[^\n]*", re.MULTILINE)
@@ -116,28 +117,29 @@ def statements(text: str) -> Iterator[Statement]:
     text = with_plain_ends(text)
     line, counted, kind, begin, before = 1, 0, "", 0, 0
 
-    def cut(end: int) -> Iterator[Statement]:
+    def cut(end: int) -> Statement | None:
         nonlocal line, counted, before
         part = text[begin:end]
         if "//" in part:
             part = _LINE_COMMENT.sub("", part)
-        words = part.strip()
-        if words and words != kind:
-            first = begin + len(part) - len(part.lstrip())
-            line += text.count("\n", counted, first)
-            counted = first
-            is_apart = kind == "SG_" and _EMPTY_LINE.search(text, before, first) is not None
-            before = first if kind else before
-            yield Statement(line, kind, words, is_apart)
+        begun = part.lstrip()
+        words = begun.rstrip()
+        if not words or words == kind:
+            return None
+        first = begin + len(part) - len(begun)
+        line += text.count("\n", counted, first)
+        counted = first
+        is_apart = kind == "SG_" and _EMPTY_LINE.search(text, before, first) is not None
+        before = first if kind else before
+        return Statement(line, kind, words, is_apart)
 
     for mark, at in _marks(text):
-        if mark == ";":
-            yield from cut(at)
-            kind, begin = "", at + 1
-        elif _begins(kind, mark, text, at):
-            yield from cut(at)
-            kind, begin = mark, at
-    yield from cut(len(text))
+        if mark == ";" or _begins(kind, mark, text, at):
+            if (statement := cut(at)) is not None:
+                yield statement
+            kind, begin = ("", at + 1) if mark == ";" else (mark, at)
+    if (statement := cut(len(text))) is not None:
+        yield statement
 
 
 def _begins(kind: str, keyword: str, text: str, at: int) -> bool:
@@ -151,8 +153,11 @@ def _begins(kind: str, keyword: str, text: str, at: int) -> bool:
 
 
 def _marks(text: str) -> Iterator[tuple[str, int]]:
-    """The semicolons and keywords outside strings and line comments, with their offsets."""
-    has_escapes, at = True, 0
+    """The semicolons and keywords outside strings and line comments, with their offsets.
+
+    Arguments of a statement that ends on the line of its keyword are left out.
+    """
+    has_escapes, is_symbol_list, at = True, False, 0
     while (mark := _MARK.search(text, at)) is not None:
         begin, at = mark.span()
         word = mark[0]
@@ -169,8 +174,13 @@ def _marks(text: str) -> Iterator[tuple[str, int]]:
         elif word[0] not in '"/':
             if begin and text[begin - 1] not in ';"' and not text[begin - 1].isspace():
                 at = begin + 1  # the end of a longer word
-            else:
-                yield word, begin
+                continue
+            yield word, begin
+            is_symbol_list = word == "NS_" or (is_symbol_list and word not in _AFTER_NS)
+            rest = None if is_symbol_list or word in _HEAD else _REST_OF_LINE.match(text, at)
+            if rest is not None:
+                at = rest.end()
+                yield ";", at - 1
 
 
 def _is_string(text: str, string: re.Match[str]) -> bool:
