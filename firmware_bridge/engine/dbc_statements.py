@@ -57,6 +57,8 @@ _MANY = 4
 _SEMICOLON = re.compile(r"\s*;")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAMPLE_BYTES = 200
+_MAX_REST = 1_000
+"""Longest rest of a line that is searched for a semicolon; bounds the search in a file of one long line."""
 _MAX_INDENT = 80
 """Longest indent of a keyword that begins a line; bounds the search back in a file of one long line."""
 
@@ -177,7 +179,7 @@ def _marks(text: str) -> Iterator[tuple[str, int]]:
                 continue
             yield word, begin
             is_symbol_list = word == "NS_" or (is_symbol_list and word not in _AFTER_NS)
-            rest = None if is_symbol_list or word in _HEAD else _REST_OF_LINE.match(text, at)
+            rest = None if is_symbol_list or word in _HEAD else _REST_OF_LINE.match(text, at, at + _MAX_REST)
             if rest is not None:
                 at = rest.end()
                 yield ";", at - 1
