@@ -90,10 +90,12 @@ class Calendar:
         one damaged line in 256 through.
         """
         utc_us = day * DAY_US + time_us
-        expected_us = self.utc_us(time_us, t_us)
-        off_us = 0 if expected_us is None else utc_us - expected_us
+        about_us = self.about_us(t_us)
+        off_us = 0
+        if about_us is not None and abs(utc_us - about_us) > DAY_US // 2:
+            off_us = utc_us - (self.utc_us(time_us, t_us) or utc_us)
         if not MIDNIGHT_SETTLED_US <= time_us <= DAY_US - MIDNIGHT_SETTLED_US:
-            is_first = expected_us is None and min(time_us, abs(DAY_US - time_us)) < MIDNIGHT_UNSURE_US
+            is_first = about_us is None and min(time_us, abs(DAY_US - time_us)) < MIDNIGHT_UNSURE_US
             if is_first or abs(off_us) == DAY_US:
                 return False
         before_us, self._off_us = self._off_us, off_us

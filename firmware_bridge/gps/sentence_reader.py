@@ -146,8 +146,6 @@ class SentenceReader:
             speed_mps = self._number("VTG speed", knots, 0.0, RECEIVER_LIMIT_MPS, KNOT_MPS)
         if speed_mps is None and kmh_unit == "K":
             speed_mps = self._number("VTG speed", kmh, 0.0, RECEIVER_LIMIT_MPS, KMH_MPS)
-        if not (knots_unit or kmh_unit or course_unit == "T"):  # before NMEA 2.3: four numbers without units
-            speed_mps = self._number("VTG speed", fields[3], 0.0, RECEIVER_LIMIT_MPS, KNOT_MPS)
         if course_unit == "T":
             course_deg = self._number("VTG course", course, 0.0, 360.0)
         return Report("VTG", speed_mps=speed_mps, course_deg=course_deg)

@@ -57,7 +57,7 @@ def is_gpx(path: Path) -> bool:
     try:
         require_file(path)
         with path.open("rb") as file:
-            return b"<gpx" in file.read(HEAD_BYTES)
+            return b"<gpx" in file.read(HEAD_BYTES).replace(b"\0", b"")  # UTF-16 too
     except OSError:
         return False
 
@@ -83,6 +83,10 @@ def rows(path: Path) -> tuple[RawRows, tuple[str, ...]]:
     if (ratio := _disagreement(fix)) is not None:
         fix[:, SPEED] = np.nan
         remarks.append(f"the file's speeds are {ratio:.1f} times those of its positions: not used")
+    if points.damage:
+        remarks.append(
+            f"the file is damaged behind {points.count} track points ({points.damage}): the rest is left out"
+        )
     if untimed := points.count - len(track):
         remarks.append(f"{untimed} of {points.count} track points have no time or no position: left out")
     if repeated := len(track) - len(fix):
@@ -163,7 +167,7 @@ def _fixes(points: _Points) -> Iterator[Row]:
 
 def _utc_us(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text.strip().upper())
     except ValueError:
         return None
     if moment.year not in YEARS:
@@ -174,18 +178,20 @@ def _utc_us(text: str) -> int | None:
 
 def _number(text: str | None) -> float | None:
     try:
-        number = float(text or "")
+        number = float((text or "").replace(",", "."))  # some programs write a decimal comma
     except ValueError:
         return None
     return number if math.isfinite(number) else None
 
 
 class _Points:
-    """Iterate over the track points of a file: segment, latitude, longitude, short child texts. Counts in `count`."""
+    """Iterate over the track points of a file: segment, latitude, longitude, short child texts by their names in small
+    letters. Counts in `count`; stops at `damage`, such as the end of a file that its device could not close."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.count = 0
+        self.damage = ""
         self._segment = 0
         self._ready: list[tuple[int, float, float, dict[str, str]]] = []
         self._point: tuple[float, float, dict[str, str]] | None = None
@@ -199,10 +205,21 @@ class _Points:
         parser.StartDoctypeDeclHandler = self._refuse
         with self._path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
-                parser.Parse(chunk, False)
+                self._parse(parser, chunk)
                 ready, self._ready = self._ready, []
                 yield from ready
-        parser.Parse(b"", True)
+                if self.damage:
+                    return
+        self._parse(parser, b"")
+
+    def _parse(self, parser: expat.XMLParserType, chunk: bytes) -> None:
+        """Parse a piece of the file, the last one if it is empty."""
+        try:
+            parser.Parse(chunk, not chunk)
+        except expat.ExpatError as error:
+            if not self.count:
+                raise
+            self.damage = str(error)
 
     def _refuse(self, *_: object) -> None:
         raise LogError(
@@ -232,5 +249,5 @@ class _Points:
             self._point = None
             self.count += 1
         elif self._text is not None:
-            self._point[2].setdefault(local, "".join(self._text))
+            self._point[2].setdefault(local.lower(), "".join(self._text))
             self._text = None

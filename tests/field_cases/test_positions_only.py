@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
@@ -151,3 +152,39 @@ def test_smart_recording_through_stops(gaps_s: tuple[int, ...], tmp_path: Path) 
     points = [(_city(t), _at(t)) for t in at_s]
     figures = reviewed(_gpx(tmp_path / "t.gpx", [points])).quality.figures
     assert figures["distance_m"] == pytest.approx(_city(at_s[-1]) - _city(at_s[0]), rel=0.03)
+
+
+def _recoded(change: Callable[[str], str | bytes], folder: Path) -> Report:
+    path = _gpx(folder / "t.gpx", [[(20.0 * i, _at(i)) for i in range(100)]])
+    text = change(path.read_text("utf-8"))
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return reviewed(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda text: re.sub(r'"(\d+)\.(\d+)"', r'"\1,\2"', text), id="decimal comma"),
+        pytest.param(lambda text: text.encode("utf-16"), id="UTF-16"),
+        pytest.param(lambda text: re.sub("T(..:..:..)Z", r"t\1z", text), id="small letters"),
+    ],
+)
+def test_tracks_of_other_programs(change: Callable[[str], str | bytes], tmp_path: Path) -> None:
+    assert _recoded(change, tmp_path).quality.figures["distance_m"] == pytest.approx(20 * 99, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("change", "points"),
+    [
+        pytest.param(lambda text: text[: text.index("09:01:00")], 60, id="cut short"),
+        pytest.param(lambda text: text + "\0" * 512, 100, id="zeros behind"),
+        pytest.param(lambda text: text.replace("09:01:00", "\0\0\0"), 60, id="damaged inside"),
+    ],
+)
+def test_a_damaged_track_is_read_up_to_the_damage(
+    change: Callable[[str], str], points: int, tmp_path: Path
+) -> None:
+    """A device whose battery dies does not close its file."""
+    report = _recoded(change, tmp_path)
+    assert report.quality.figures["located"] == points
+    assert any(f"damaged behind {points} track points" in remark for remark in report.remarks)
