@@ -58,6 +58,8 @@ MIB = 1 << 20
 FIRST_MIB, BOOT_MIB, LOGS_MIB = 4, 256, 64
 SPARE_MIB = 300
 """Free space on the root, for an update of the package."""
+DISK_ID = "5374616c"
+"""Of the partition table. fstab and the kernel's command line find the partitions by it."""
 FIRMWARE = "boot/firmware"
 FILES = {
     "stagelog-card.service": "etc/systemd/system/stagelog-card.service",
@@ -158,7 +160,7 @@ def pack(root: Path, scratch: Path, image: Path) -> None:
     make_fat(*parts[0], boot)
     make_ext4(*parts[1], "root", "0:0", root)
     make_ext4(*parts[2], "stagelog", owner_of(root))
-    table, at = ["label: dos"], FIRST_MIB
+    table, at = ["label: dos", f"label-id: 0x{DISK_ID}"], FIRST_MIB
     with image.open("wb") as file:
         for (part, size), kind in zip(parts, ("c, bootable", "83", "83"), strict=True):
             table.append(f"start={at}MiB, size={size}MiB, type={kind}")

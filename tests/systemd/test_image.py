@@ -13,9 +13,10 @@ import pytest
 
 from logger.config.configuration import Serve
 from logger.install.card import SETTINGS, Settings
+from logger.install.plan import LOGS as LOGS_DIRECTORY
 from logger.install.plan import OPTIONS, RECORDER_USER
 from logger.tomlconfig.schema import TomlFile
-from tests.pi.partitions import LOGS, ROOT, content, fat, place
+from tests.pi.partitions import BOOT, LOGS, ROOT, content, fat, place
 from tests.systemd.units import FOLDER, read, require, values
 
 IMAGE = FOLDER / "image"
@@ -93,7 +94,12 @@ def test_the_page_in_the_texts_is_that_of_the_access_point() -> None:
 def test_the_recipe_names_files_and_options_that_exist(build: ModuleType) -> None:
     assert all((IMAGE / name).is_file() for name in (*build.FILES, *build.EARLY_FILES))
     assert set(build.OPTIONS) <= set(OPTIONS)
-    assert "LABEL=stagelog " in (IMAGE / "fstab").read_text()
+    partitions = {number: f"PARTUUID={build.DISK_ID}-0{number}" for number in (BOOT, ROOT, LOGS)}
+    mounted = dict(line.split()[:2] for line in (IMAGE / "fstab").read_text().splitlines() if line[0] != "#")
+    assert mounted[partitions[BOOT]] == f"/{build.FIRMWARE}"
+    assert mounted[partitions[ROOT]] == "/"
+    assert mounted[partitions[LOGS]] == LOGS_DIRECTORY
+    assert f"ROOTPART={partitions[ROOT]}\n" in (IMAGE / "raspi-firmware").read_text()
     assert set(UNITS) <= set(build.ENABLED)
 
 
@@ -116,6 +122,8 @@ def test_the_image_has_firmware_root_and_logs(
     (root / "etc").mkdir()
     (root / "etc/passwd").write_text(f"{RECORDER_USER}:x:998:997::/:/bin/false\n")
     build.pack(root, tmp_path, image)
+    table = subprocess.run(["sfdisk", "--dump", str(image)], capture_output=True, text=True, check=True)
+    assert f"label-id: 0x{build.DISK_ID}" in table.stdout
     assert place(image, LOGS)[0] + place(image, LOGS)[1] == image.stat().st_size
     assert image.stat().st_blocks * 512 < image.stat().st_size / 4, "not sparse"
     listing = subprocess.run(
