@@ -36,7 +36,7 @@ _CARD_BYTES = 4 << 30
 _MODEL = "broadcom/bcm2837-rpi-3-b.dtb"
 _MACHINE = ("-M", "raspi3b", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot")
 _KERNEL_ARGUMENTS = (
-    "console=ttyS1,115200 modules_load=mac80211_hwsim module_blacklist=bcm2835_wdt"
+    "quiet console=ttyS1,115200 modules_load=mac80211_hwsim module_blacklist=bcm2835_wdt"
     " systemd.journald.forward_to_console=1 systemd.show_status=0"
 )
 """Besides those of the card. QEMU resets the Pi when its watchdog is started, not when it is not fed."""
@@ -131,11 +131,12 @@ class Card:
                 self._adapter.plug()
                 self._wait_until_it_records(machine)
                 opened_s = time.monotonic() - began
-                machine.wait_for_text("wlan0: AP-ENABLED", _BOOT_S)
+                machine.wait_for_text("wlan0: Gained carrier", _BOOT_S)
                 time.sleep(_RECORDED_S)
                 at = machine.cut_power()
             finally:
                 self._adapter.unplug()
+            assert "Unmounting var-lib-stagelog.mount" not in machine.console_text(), "the logs were unmounted"
             failed = set(_FAILED.findall(machine.console_text())) - _MAY_FAIL
         assert not failed, f"failed: {failed}"
         is_root_written = self._digest(ROOT) != root_before
