@@ -83,8 +83,8 @@ ENABLED = (
     "hostapd@wlan0.service",
     "systemd-networkd.service",
 )
-MASKED = ("systemd-logind.service",)
-"""Nobody logs in. It wants to write to the root, and starts again when it cannot."""
+MASKED = ("systemd-logind.service", "systemd-rfkill.service", "systemd-rfkill.socket")
+"""They keep a state on the root, and fail when it cannot be written. Nobody logs in, or switches the radio."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,8 +10,8 @@
 With --native the last two measure on this machine's processor. That needs no root, and compares a change before and
 after within a minute.
 
-Needs root, and Debian's qemu-user, qemu-user-static, debootstrap and gcc. The first run makes a Debian for the Pi's
-processor in some minutes and keeps it in `--folder`.
+Needs root, and Debian's qemu-user, qemu-user-static, mmdebstrap, arch-test and gcc; `pythons` needs debootstrap. The
+first run makes a Debian for the Pi's processor in some minutes and keeps it in `--folder`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.pi.start import start
 
 KEPT = Path.home() / ".cache" / "stagelog" / "pi"
 NOT_INSTALLED = 69
-_NEEDED = ("gcc", ARM64_EMULATOR, f"{ARM64_EMULATOR}-static", "debootstrap", "dpkg-deb")
+_NEEDED = ("gcc", ARM64_EMULATOR, f"{ARM64_EMULATOR}-static", "mmdebstrap", "arch-test", "dpkg-deb")
 
 
 def main(arguments: list[str]) -> int:

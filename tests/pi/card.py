@@ -136,7 +136,9 @@ class Card:
                 at = machine.cut_power()
             finally:
                 self._adapter.unplug()
-            assert "Unmounting var-lib-stagelog.mount" not in machine.console_text(), "the logs were unmounted"
+            assert "Unmounting var-lib-stagelog.mount" not in machine.console_text(), (
+                "the logs were unmounted"
+            )
             failed = set(_FAILED.findall(machine.console_text())) - _MAY_FAIL
         assert not failed, f"failed: {failed}"
         is_root_written = self._digest(ROOT) != root_before

@@ -1,6 +1,6 @@
 """Root file systems of Debian for a Raspberry Pi's processor, made once and kept in a folder.
 
-debootstrap unpacks the packages, and their own scripts run under QEMU in user mode. A root has a kernel, so that the
+mmdebstrap unpacks the packages, and their own scripts run under QEMU in user mode. A root has a kernel, so that the
 same files boot as a whole machine. A step works on an overlay of a root, which stays as it is.
 """
 
@@ -14,13 +14,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.pi.processors import CHECKOUT, Arm64
+from tests.pi.processors import CHECKOUT, in_root
 from tests.power_cuts.images import mirror
 
 RELEASES = ("bookworm", "trixie")
 """Debian's releases of Raspberry Pi OS."""
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_BOOT_MODULES = ("virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "vfat", "nls_ascii")
+_INITRAMFS = {
+    "etc/initramfs-tools/conf.d/small": "MODULES=list\nBUSYBOX=auto\n",
+    "usr/share/initramfs-tools/modules.d/stagelog": "virtio_pci\nvirtio_blk\next4\ncrc32c_generic\n",
+}
 PACKAGES = (
     "python3",
     "systemd-sysv",
@@ -50,18 +53,14 @@ def make_root(folder: Path, release: str) -> Path:
     if root.exists():
         shutil.rmtree(root)
     root.mkdir(parents=True)
-    source = mirror()
-    include = f"--include={','.join(PACKAGES)}"
-    options = ("--foreign", "--arch=arm64", "--variant=minbase", f"--keyring={_KEYRING}", include)
-    run("debootstrap", *options, release, str(root), source)
-    for name, text in (
-        ("etc/initramfs-tools/conf.d/small", "MODULES=list\nBUSYBOX=auto\n"),
-        ("usr/share/initramfs-tools/modules.d/stagelog", "\n".join(_BOOT_MODULES) + "\n"),
-    ):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    run(*Arm64(root).command(("/bin/sh", "/debootstrap/debootstrap", "--second-stage")))
-    (root / "etc/apt/sources.list").write_text(f"deb {source} {release} main\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        hooks = []
+        for path, text in _INITRAMFS.items():
+            (Path(scratch) / Path(path).name).write_text(text)
+            hooks.append(f"--setup-hook=install -D -m 644 {scratch}/{Path(path).name} $1/{path}")
+        include = f"--include={','.join(PACKAGES)}"
+        making = ["mmdebstrap", "--architectures=arm64", "--variant=minbase", include, *hooks]
+        run(*in_root(Path("/"), [*making, release, str(root), mirror()]))
     (root / _MADE_OF).write_text(" ".join(PACKAGES))
     return root
 
