@@ -7,8 +7,8 @@ on standard input, sends, and prints how long that took. It reads and ignores co
 
 `mixed` is what a car's bus looks like: identifiers of 11 and 29 bits, 0 to 8 bytes, some remote and, in SLCAN, FD
 frames, the adapter's answers between them, in pieces of 1 to 8 ms as USB delivers them. Without it all frames are of
-one kind, which a decoder may find easy. `stamped` (SLCAN) adds the adapter's time to each line; the other protocols
-have it or not by themselves.
+one kind, which a decoder may find easy. `stamped` (SLCAN) adds the adapter's time to each line: the milliseconds at which
+it received the frame. The other protocols have it or not by themselves.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _TICK_S = 0.005
 _MIXED_TICKS_S = (0.001, 0.008)
 _STAMP_DIGITS = 4
 """Lawicel's milliseconds, which most SLCAN firmwares send."""
+_STAMP_MODULUS = 60_000
+_STAMP_END = _STAMP_DIGITS + len(b"\r")
 _ANSWERS = {"slcan": (b"z\r", b"Z\r", b"F00\r", b"\r"), "gvret": (b"\xf1\x09\xde\xad",)}
 _ANSWER_EVERY = 50
 _DISTINCT = 10_000
@@ -64,6 +66,11 @@ def mixed(name: str, count: int, *, is_stamped: bool = False) -> list[bytes]:
     return pieces
 
 
+def _stamped(line: bytes, at_s: float) -> bytes:
+    """A stamped line of SLCAN with another stamp."""
+    return line[:-_STAMP_END] + b"%04X\r" % (int(1000 * at_s) % _STAMP_MODULUS)
+
+
 def _encode(name: str, frame: CanFrame, is_stamped: bool) -> bytes:
     if is_stamped and name == "slcan":
         return slcan_line.report(frame, _STAMP_DIGITS)
@@ -89,7 +96,7 @@ def _drain(fd: int) -> None:
 
 def main(name: str, count: int, rate: int, *options: str) -> None:
     """Send `count` frames at `rate` per second."""
-    is_mixed, is_stamped = "mixed" in options, "stamped" in options
+    is_mixed, is_stamped = "mixed" in options, "stamped" in options and name == "slcan"
     distinct = (mixed if is_mixed else encoded)(name, _DISTINCT, is_stamped=is_stamped)
     chance = random.Random(2)
     master, slave = os.openpty()
@@ -105,7 +112,12 @@ def main(name: str, count: int, rate: int, *options: str) -> None:
             due = min(count, int((time.monotonic() - began) * rate))
         else:
             due = min(count, sent + len(distinct))
-        _send(master, b"".join(distinct[n % len(distinct)] for n in range(sent, due)))
+        pieces = (distinct[n % len(distinct)] for n in range(sent, due))
+        if is_stamped:
+            now_s = time.monotonic() - began
+            at_s = (n / rate if rate else now_s for n in range(sent, due))
+            pieces = map(_stamped, pieces, at_s)
+        _send(master, b"".join(pieces))
         sent = due
     print(time.monotonic() - began, flush=True)
     sys.stdin.readline()
