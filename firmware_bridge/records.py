@@ -7,9 +7,11 @@ monotonic clock since the session began. An unknown value is None, never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
-from typing import Any, NamedTuple, overload
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from firmware_bridge.record_columns import FrameColumns
 
 # SocketCAN's flag bits in a CAN identifier (linux/can.h).
 EFF_FLAG = 0x8000_0000
@@ -37,7 +39,7 @@ FD_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 """Bytes of data by the length code (DLC) of a CAN FD frame (ISO 11898-1)."""
 
 new_record = tuple.__new__
-"""`new_record(CanFrame, (t_us, bus, can_id, data))`: half the time of `CanFrame(...)`, for the hot paths only."""
+"""`new_record(CanFrame, (t_us, bus, can_id, data))`: half the time of `CanFrame(...)`."""
 
 
 class CanFrame(NamedTuple):
@@ -47,86 +49,6 @@ class CanFrame(NamedTuple):
     bus: int
     can_id: int
     data: bytes
-
-
-class FrameColumns(Sequence[CanFrame]):
-    """Frames in order of arrival, one list per field of `CanFrame`, all of the same length.
-
-    To make a tuple of each frame in the decoder, and to take it apart again for the log, would take a quarter of a
-    frame's time. Iterating and indexing make a `CanFrame` where somebody needs one.
-    """
-
-    __slots__ = ("buses", "datas", "ids", "times_us")
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        times_us: list[int] | None = None,
-        buses: list[int] | None = None,
-        ids: list[int] | None = None,
-        datas: list[bytes] | None = None,
-    ) -> None:
-        """Take the lists as the columns; without them there is no frame."""
-        self.times_us = [] if times_us is None else times_us
-        self.buses = [] if buses is None else buses
-        self.ids = [] if ids is None else ids
-        self.datas = [] if datas is None else datas
-
-    @classmethod
-    def of(cls, frames: Iterable[CanFrame]) -> FrameColumns:
-        """The columns of any frames; columns are returned as they are."""
-        if isinstance(frames, FrameColumns):
-            return frames
-        columns = cls()
-        columns.extend(frames)
-        return columns
-
-    def append(self, frame: CanFrame) -> None:
-        """Append a frame."""
-        t_us, bus, can_id, data = frame
-        self.times_us.append(t_us)
-        self.buses.append(bus)
-        self.ids.append(can_id)
-        self.datas.append(data)
-
-    def extend(self, frames: Iterable[CanFrame]) -> None:
-        """Append frames."""
-        if isinstance(frames, FrameColumns):
-            self.times_us += frames.times_us
-            self.buses += frames.buses
-            self.ids += frames.ids
-            self.datas += frames.datas
-            return
-        for frame in frames:
-            self.append(frame)
-
-    def tuples(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Each frame as a plain tuple with the fields of a `CanFrame`, which takes a fifth of the time."""
-        return zip(self.times_us, self.buses, self.ids, self.datas, strict=True)
-
-    def __iter__(self) -> Iterator[CanFrame]:
-        return map(new_record, repeat(CanFrame), self.tuples())
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @overload
-    def __getitem__(self, at: int) -> CanFrame: ...
-    @overload
-    def __getitem__(self, at: slice) -> FrameColumns: ...
-    def __getitem__(self, at: int | slice) -> CanFrame | FrameColumns:
-        if isinstance(at, slice):
-            return FrameColumns(self.times_us[at], self.buses[at], self.ids[at], self.datas[at])
-        return CanFrame(self.times_us[at], self.buses[at], self.ids[at], self.datas[at])
-
-    def __delitem__(self, at: slice) -> None:
-        del self.times_us[at], self.buses[at], self.ids[at], self.datas[at]
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
-
-    def __repr__(self) -> str:
-        return f"FrameColumns.of({list(self)!r})"
 
 
 def can_id_of(

@@ -3,17 +3,20 @@
 Knows no protocol and no thread, and does not retry: a link that fails raises PortError and is closed; the supervisor
 in ports.py opens another.
 
-A read wakes when the first byte arrives and takes all available bytes; then bytes collect for a few milliseconds
-before the next read. So a single sentence is not delayed, and a saturated bus, whose adapter sends small pieces, wakes
-the thread at most 200 times per second, or 50 times where the adapter stamps its frames. A reader that is behind does
-not pause.
+A read wakes when the first byte arrives and takes all available bytes; then the caller lets bytes collect before the
+next read. So a single sentence is not delayed, and a saturated bus, whose adapter sends small pieces, wakes the thread
+at most 200 times per second, or fewer times where the adapter stamps its frames. A reader that is behind does not
+pause.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import termios
 import time
+from array import array
 from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -25,12 +28,13 @@ from firmware_bridge.devices.port_errors import PORT_ERRORS, cannot_set_rate, lo
 from firmware_bridge.errors import PortError
 
 GATHER_S = 0.005
-"""Pause after a read, for at most 200 wake-ups per second. At 1 MB/s, more than USB 1.1 carries, 5 ms are 5 kB; the
-kernel buffers at least ten times that."""
-GATHER_STAMPED_S = 0.02
-"""The pause where frames carry their own time, which a later read does not change. At 1,000 frames per second a
-quarter of the chunks takes half of the time. A value is 20 ms later at most, of the 150 ms within which the crew sees
-it."""
+"""Usual pause after a read, for at most 200 wake-ups per second. At 1 MB/s, more than USB 1.1 carries, 5 ms are 5 kB;
+the kernel buffers at least ten times that."""
+STEP_S = 0.015
+"""A longer pause ends at a multiple of this if bytes pile up. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per
+second, fills nine tenths of a terminal's buffer of 4 kB in it."""
+PILED_BYTES = 1536
+"""So many waiting bytes end a pause. An adapter that finds the kernel's buffer full must wait, and some lose frames."""
 CHUNK_BYTES = 65536
 """Largest chunk: a quarter of a second of a saturated 1 Mbit/s bus."""
 BEHIND_BYTES = 2048
@@ -56,8 +60,8 @@ class Link:
     warning = ""
     """How the setup of the open port differs from the configuration; one line."""
 
-    gather_s = GATHER_S
-    """The pause after a read."""
+    longest_pause_s = 0.02
+    """The longest pause where nobody can ask how many bytes wait."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         self.url = url
@@ -86,20 +90,27 @@ class Link:
             while True:
                 self._send()
                 if first := self._port.read(1):
-                    self._rest_until_s = time.monotonic() + self.gather_s
                     return bytes(first + self._port.read(min(self._port.in_waiting, CHUNK_BYTES - 1)))
                 if time.monotonic() >= until_s:
                     return b""
         except PORT_ERRORS as error:
             raise lost(self.url, error) from error
 
+    def pause(self, seconds: float) -> None:
+        """Let bytes collect for so long before the next read, or for `longest_pause_s`."""
+        self._rest_until_s = time.monotonic() + min(seconds, self.longest_pause_s)
+
     def _rest(self) -> float:
         """Pause while bytes collect after a recent read. Returns the time of `time.monotonic`."""
-        now_s = time.monotonic()
-        if now_s >= self._rest_until_s:
-            return now_s
-        time.sleep(self._rest_until_s - now_s)
-        return self._rest_until_s
+        while (rest_s := self._rest_until_s - (now_s := time.monotonic())) > 0:
+            time.sleep(min(rest_s, STEP_S))
+            if rest_s > STEP_S and self._has_piled():
+                break
+        return now_s
+
+    def _has_piled(self) -> bool:
+        """Whether so many bytes wait that the kernel's buffer may become full."""
+        return False
 
     def _send(self) -> None:
         if self._outbox:
@@ -131,6 +142,8 @@ class Link:
 class PolledLink(Link):
     """An open port that is a non-blocking file descriptor, read without pyserial."""
 
+    longest_pause_s = 0.05
+
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         super().__init__(url, port, outbox)
         self._fd: int = port.fileno()
@@ -140,6 +153,7 @@ class PolledLink(Link):
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
         self._poll.register(outbox.wake_fd, select.POLLIN)
+        self._waiting = array("i", [0])
 
     def read(self, wait_s: float) -> bytes:
         until_s = self._rest() + wait_s
@@ -151,9 +165,14 @@ class PolledLink(Link):
             raise self._lost(error) from error
         if not data:  # Linux reports a port that was hung up or unplugged as ready and empty
             raise self._lost()
-        if len(data) < CHUNK_BYTES:
-            self._rest_until_s = time.monotonic() + self.gather_s
         return data
+
+    def _has_piled(self) -> bool:
+        try:
+            fcntl.ioctl(self._fd, termios.FIONREAD, self._waiting, True)
+        except OSError:
+            return True  # the next read reports it
+        return self._waiting[0] >= PILED_BYTES
 
     def _wait(self, until_s: float) -> bool:
         """Whether the port became ready before `until_s`."""

@@ -21,7 +21,7 @@ import time
 from firmware_bridge.devices import can_interface
 from firmware_bridge.devices.can_interface import Expected, Interface
 from firmware_bridge.devices.kernel_stamps import StampMapping
-from firmware_bridge.devices.link import CHUNK_BYTES, PolledLink
+from firmware_bridge.devices.link import CHUNK_BYTES, Link, PolledLink
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.port_errors import lost
 from firmware_bridge.errors import PortError
@@ -50,6 +50,10 @@ class SocketCanLink(PolledLink):
     `connection` is any datagram socket with frames in the kernel's format; `settings` are those of the interface, None
     if unknown.
     """
+
+    longest_pause_s = (
+        Link.longest_pause_s
+    )  # a socket cannot say how much waits, and may hold only 66 ms of a full bus
 
     def __init__(
         self, expected: Expected, connection: socket.socket, outbox: Outbox, settings: Interface | None = None

@@ -191,14 +191,14 @@ class DbcDecoder:
             if match and can_id is not None and not _NODE.fullmatch(str(channel.name)):
                 self._first_source[can_id] = int(match["node"], 16)
 
-    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
+    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> Sequence[Reading]:
         """The readings in one frame; in a short frame, those of the complete signals."""
-        readings: list[Reading] = []
-        for known in self._messages.get(can_id & 0xFFFF_FFFF) or self.of(can_id):
-            readings += self._decode(known, t_us, data)
-        return readings
+        messages = self._messages.get(can_id & 0xFFFF_FFFF) or self.of(can_id)
+        if len(messages) == 1:
+            return self._decode(messages[0], t_us, data)
+        return [reading for known in messages for reading in self._decode(known, t_us, data)]
 
-    def _decode(self, known: KnownMessage, t_us: int, data: bytes) -> list[Reading]:
+    def _decode(self, known: KnownMessage, t_us: int, data: bytes) -> Sequence[Reading]:
         is_whole = len(data) >= known.length
         if known.plain is not None:
             self.bad += not is_whole

@@ -1,9 +1,10 @@
 """Decode the newest engine readings ten times per second, off the hot path of frames.
 
 Every frame goes to the log undecoded; the crew needs only the newest values. So the hot path, `feed`, decodes
-nothing: it stores the latest frame of each identifier, and `tick` decodes those that a decoder knows. If successive
-frames of an identifier carry different channels (OBD-II answers, multiplexed messages), all its frames are kept until
-the tick, or rare values would be missed.
+nothing: it only keeps the columns, and `tick` finds the newest frame of each identifier that a decoder knows. It looks
+at the newest columns first, where most identifiers are already found. If successive frames of an identifier carry
+different channels (OBD-II answers, multiplexed messages), all its frames are kept until the tick, or rare values would
+be missed.
 
 A decoder that matches messages by a part of the identifier (J1939 groups) cannot list its identifiers. Identifiers on
 the bus are looked up when they first appear, in order of arrival, and are known from the next tick on.
@@ -16,14 +17,16 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Protocol, runtime_checkable
 
-from firmware_bridge.records import CanFrame, Channel, FrameColumns, Reading
+from firmware_bridge.record_columns import FrameColumns, ReadingColumns
+from firmware_bridge.records import FD_FLAGS, CanFrame, Channel, Reading
 
 MAX_KEPT_FRAMES = 1024
 """Kept frames of multiplexed identifiers between two ticks: more than a full 1 Mbit/s bus carries in 0.1 s."""
 
-MAX_LATEST_IDS = 4096
-"""Identifiers stored between two ticks, decoded or not: more than any undamaged bus has."""
-
+MAX_UNREAD_FRAMES = 4096
+"""Frames whose columns are kept until their newest ones are looked up: more than arrive between two ticks."""
+MAX_LOOKED_UP_IDS = 16_384
+"""Identifiers looked up: more than any undamaged bus has."""
 
 _Frame = tuple[int, int, int, bytes]
 """The fields of a `CanFrame`."""
@@ -48,7 +51,7 @@ class EngineDecoder(Protocol):
     def channels(self) -> tuple[Channel, ...]:
         """Every channel of the readings that `decode` can return."""
 
-    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> list[Reading]:
+    def decode(self, t_us: int, can_id: int, data: bytes, bus: int = 0) -> Sequence[Reading]:
         """The readings in one frame. `bus` matters only to a decoder that reassembles messages from several frames."""
 
 
@@ -81,24 +84,27 @@ class EngineReadings:
         self._multiplexed: frozenset[int] = frozenset().union(*(decoder.multiplexed for decoder in decoders))
         self._listed = (self._decoders, self._multiplexed)
         self._by_group = [one for one in decoders if isinstance(one, GroupDecoder) and one.has_groups]
+        self._may_repeat = bool(self._by_group) or _share_channels(decoders)
         self._looked_up: set[int] = set()
         self._decoded_ids = self._decoders.keys() - self._multiplexed
+        self._unread: list[FrameColumns] = []
+        self._unread_frames = 0
         self._latest: dict[int, _Frame] = {}
         self._kept: deque[_Frame] = deque(maxlen=MAX_KEPT_FRAMES)
 
     def feed(self, frames: Sequence[CanFrame]) -> None:
-        """Store frames, in order of arrival."""
+        """Store frames, in order of arrival. `FrameColumns` must not change later."""
         columns = FrameColumns.of(frames)
         if self._decoded_ids or self._by_group:
-            latest = self._latest
-            for frame in columns.tuples():  # the fastest form measured, for chunks of any size
-                latest[frame[2]] = frame
-            if len(latest) > MAX_LATEST_IDS:
-                self._look_up()
-                self._latest = {can_id: latest[can_id] for can_id in self._decoded_ids & latest.keys()}
-        if not self._multiplexed.isdisjoint(columns.ids):
+            self._unread.append(columns)
+            self._unread_frames += len(columns)
+            if self._unread_frames > MAX_UNREAD_FRAMES:
+                self._read()
+        if self._multiplexed and not self._multiplexed.isdisjoint(columns.ids):
             multiplexed = self._multiplexed
-            self._kept.extend(frame for frame in columns.tuples() if frame[2] in multiplexed)
+            self._kept += [
+                _frame(columns, at) for at, can_id in enumerate(columns.ids) if can_id in multiplexed
+            ]
 
     def begin_log(self, channels: Iterable[Channel]) -> None:
         """Start or resume a log that already contains these channels; channel names may depend on them."""
@@ -114,41 +120,77 @@ class EngineReadings:
         self._decoders, self._multiplexed = self._listed
         self._decoded_ids = self._decoders.keys() - self._multiplexed
 
-    def _look_up(self) -> None:
-        """Look up identifiers that appeared for the first time, in order of arrival."""
-        if not self._by_group or self._looked_up.issuperset(self._latest):
-            return
-        # No undamaged bus has as many identifiers; they are looked up again when they reappear.
-        if len(self._looked_up) > 4 * MAX_LATEST_IDS:
-            self._forget()
+    def _read(self) -> None:
+        """Move the newest frame of each identifier from the unread columns to `_latest`."""
+        new = self._look_up()
+        wanted = self._decoded_ids | new if new else self._decoded_ids
+        for columns in reversed(self._unread):
+            here = wanted.intersection(columns.ids)
+            if here:
+                newest = dict(zip(columns.ids, range(len(columns)), strict=True))
+                for can_id in here:
+                    self._latest[can_id] = _frame(columns, newest[can_id])
+                wanted = wanted - here
+        self._unread.clear()
+        self._unread_frames = 0
+        for can_id in self._multiplexed.intersection(self._latest):  # looked up just now
+            self._kept.append(self._latest.pop(can_id))
+
+    def _look_up(self) -> set[int]:
+        """Look up identifiers that appeared for the first time, in order of arrival. Returns the multiplexed ones."""
+        new_ids: list[int] = []
+        for columns in self._unread if self._by_group else ():
+            fresh = set(columns.ids).difference(self._looked_up)
+            self._looked_up |= fresh
+            new_ids += sorted(fresh, key=columns.ids.index)
+        if not new_ids:
+            return set()
         decoders, multiplexed = dict(self._decoders), set(self._multiplexed)
-        for can_id, frame in self._latest.items():
-            if can_id not in self._looked_up:
-                self._looked_up.add(can_id)
-                also = [one for one in self._by_group if can_id not in one.ids and one.of(can_id)]
-                if also:
-                    decoders[can_id] = [*decoders.get(can_id, ()), *also]
-                if any(one.is_multiplexed(can_id) for one in also) and can_id not in multiplexed:
-                    multiplexed.add(can_id)
-                    self._kept.append(frame)
+        for can_id in new_ids:
+            also = [one for one in self._by_group if can_id not in one.ids and one.of(can_id)]
+            if also:
+                decoders[can_id] = [*decoders.get(can_id, ()), *also]
+            if any(one.is_multiplexed(can_id) for one in also):
+                multiplexed.add(can_id)
+        new = multiplexed - self._multiplexed
         self._decoders, self._multiplexed = decoders, frozenset(multiplexed)
         self._decoded_ids = self._decoders.keys() - self._multiplexed
+        return new
 
-    def tick(self, t_us: int) -> list[Reading]:
+    def tick(self, t_us: int) -> Sequence[Reading]:
         """The newest reading since the last tick of each channel that has one, in order of time.
 
         A reading has the time of its frame, but never a time after `t_us`.
         """
-        self._look_up()
-        latest = [self._latest[can_id] for can_id in self._decoded_ids & self._latest.keys()]
-        frames = sorted((*self._kept, *latest), key=itemgetter(0))
+        self._read()
+        frames = sorted((*self._kept, *self._latest.values()), key=itemgetter(0))
+        # A message may come with and without the flags of CAN FD, which makes two identifiers.
+        may_repeat = self._may_repeat or bool(self._kept) or any(can_id & FD_FLAGS for can_id in self._latest)
         self._kept.clear()
         self._latest.clear()
-        readings: list[Reading] = []
+        readings = ReadingColumns()
         for frame_us, bus, can_id, data in frames:
-            for decoder in self._decoders[can_id]:
-                readings += decoder.decode(min(frame_us, t_us), can_id, data, bus)
-        newest: dict[Channel, Reading] = {}
-        for reading in reversed(readings):
-            newest.setdefault(reading.channel, reading)
-        return list(newest.values())[::-1]
+            for decoder in self._decoders.get(can_id, ()):  # none if it was forgotten since
+                readings.extend(decoder.decode(min(frame_us, t_us), can_id, data, bus))
+        if len(self._looked_up) > MAX_LOOKED_UP_IDS:
+            self._forget()  # damage: those that the bus has are looked up again when they reappear
+        return _newest(readings) if may_repeat else readings
+
+
+def _frame(columns: FrameColumns, at: int) -> _Frame:
+    return columns.times_us[at], columns.buses[at], columns.ids[at], bytes(columns.datas[at])
+
+
+def _newest(readings: ReadingColumns) -> ReadingColumns:
+    """The last reading of each channel."""
+    newest: dict[Channel, Reading] = {}
+    for reading in reversed(readings):
+        newest.setdefault(reading.channel, reading)
+    return ReadingColumns.of(reversed(newest.values()))
+
+
+def _share_channels(decoders: Sequence[EngineDecoder]) -> bool:
+    """Whether the frames of one identifier or of two may have a reading of the same channel."""
+    channels = [channel for one in decoders for channel in one.channels]
+    ids = [can_id for one in decoders for can_id in one.ids]
+    return len(set(channels)) < len(channels) or len(set(ids)) < len(ids)

@@ -10,13 +10,13 @@ every frame 0; then the time of arrival is used.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from struct import Struct as Packing
 
 from construct import Byte, Bytes, Const, Int32ul, Rebuild, Struct, len_, this
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
+from firmware_bridge.protocols.columns import datas, numbers
 from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, is_identifier, uniform_block
 from firmware_bridge.records import RTR_FLAG, CanFrame
@@ -70,7 +70,9 @@ class Decoder(FrameSearch):
             self._stamps.append(stamp)
             self._ids.append(can_id)
             self._buses.append(self._bus)
-            self._datas.append(bytes(length) if can_id & RTR_FLAG else buffer[at + 10 : at + size - 1])
+            self._datas.append(
+                bytearray(bytes(length) if can_id & RTR_FLAG else buffer[at + 10 : at + size - 1])
+            )
             at += size
         return at, NEED_MORE
 
@@ -82,24 +84,19 @@ class Decoder(FrameSearch):
         block = uniform_block(buffer, at, size, {0: 0xAA, 5: length, size - 1: 0xBB})
         if not block:
             return 0
-        stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
+        ids = numbers(block, size, 6, "<I")
         if any(can_id & RTR_FLAG or not is_identifier(can_id) for can_id in set(ids)):
             return 0
-        self._stamps += stamps
+        self._stamps += numbers(block, size, 1, "<I")
         self._ids += ids
         self._buses += [self._bus] * len(ids)
-        self._datas += datas
+        self._datas += datas(block, size, 10, length)
         return len(block)
 
 
 def _ends(buffer: bytes, stop: int) -> bool:
     """Whether a frame may end before `stop`: its last byte is BB, and after it is AA or nothing yet."""
     return buffer[stop - 1] == 0xBB and buffer[stop : stop + 1] in (b"", b"\xaa")
-
-
-@lru_cache(maxsize=9)
-def _packing(length: int) -> Packing:
-    return Packing(f"<xIxI{length}sx")
 
 
 def encode(frame: CanFrame) -> bytes:

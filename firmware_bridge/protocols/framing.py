@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from firmware_bridge.protocols.devicetime import DeviceClock
+from firmware_bridge.record_columns import FrameColumns
 from firmware_bridge.records import (
     EFF_FLAG,
     ERR_FLAG,
@@ -23,7 +24,6 @@ from firmware_bridge.records import (
     STANDARD_MASK,
     Batch,
     CanFrame,
-    FrameColumns,
     Notice,
     Rejected,
 )
@@ -145,7 +145,7 @@ class FrameSearch(ABC):
         self._stamps: list[int] = []
         self._buses: list[int] = []
         self._ids: list[int] = []
-        self._datas: list[bytes] = []
+        self._datas: list[bytearray] = []
 
     def _frames(self) -> FrameColumns:
         if not self._ids:

@@ -12,7 +12,6 @@ byte is F1. There are no remote and no error frames. The stamp wraps every 71.58
 
 from __future__ import annotations
 
-from functools import lru_cache
 from struct import Struct as Packing
 
 from construct import (
@@ -34,6 +33,7 @@ from construct import (
 )
 
 from firmware_bridge.errors import WireError
+from firmware_bridge.protocols.columns import datas, numbers
 from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, uniform_block
 from firmware_bridge.protocols.gvret_opening import BAUDS, CLOSING, opening
@@ -108,7 +108,7 @@ class Decoder(FrameSearch):
                 self._stamps.append(stamp)
                 self._ids.append(can_id)
                 self._buses.append(self._bus + (size >> 4))
-                self._datas.append(buffer[at + 11 : stop - 1])
+                self._datas.append(bytearray(buffer[at + 11 : stop - 1]))
                 at = stop
             else:
                 taken = self._other(buffer, at)
@@ -125,13 +125,13 @@ class Decoder(FrameSearch):
         block = uniform_block(buffer, at, size, {0: 0xF1, 1: 0, 10: buffer[at + 10]})
         if not block:
             return 0
-        stamps, ids, datas = zip(*_packing(length).iter_unpack(block), strict=True)
+        ids = numbers(block, size, 6, "<I")
         if not all(map(_possible, set(ids))):
             return 0
-        self._stamps += stamps
+        self._stamps += numbers(block, size, 2, "<I")
         self._ids += ids
         self._buses += [self._bus + (buffer[at + 10] >> 4)] * len(ids)
-        self._datas += datas
+        self._datas += datas(block, size, 11, length)
         return len(block)
 
     def _other(self, buffer: bytes, at: int) -> int:
@@ -178,18 +178,13 @@ class Decoder(FrameSearch):
         self._stamps.append(stamp)
         self._ids.append(can_id | FD_FLAG)
         self._buses.append(self._bus + bus)
-        self._datas.append(buffer[at + 12 : stop - 1])
+        self._datas.append(bytearray(buffer[at + 12 : stop - 1]))
         return stop - at
 
 
 def _possible(can_id: int) -> bool:
     """Whether an identifier is standard, or extended with bit 31, which is also the log's flag."""
     return can_id <= STANDARD_MASK or can_id >> 29 == EFF_FLAG >> 29
-
-
-@lru_cache(maxsize=9)
-def _packing(length: int) -> Packing:
-    return Packing(f"<2xIIx{length}sx")
 
 
 def report(frame: CanFrame) -> bytes:

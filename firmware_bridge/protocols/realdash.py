@@ -19,6 +19,7 @@ from construct import Byte, Bytes, Checksum, Const, CString, Int32ul, RawCopy, R
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import no_opening
+from firmware_bridge.protocols.columns import datas, numbers
 from firmware_bridge.protocols.framing import NEED_MORE, NO_FRAME, FrameSearch, uniform_block
 from firmware_bridge.records import EFF_FLAG, EXTENDED_MASK, FD_FLAG, STANDARD_MASK, CanFrame
 
@@ -43,7 +44,6 @@ opening = no_opening
 __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "report"]
 
 _MARKS = (MARK_44[:3], MARK_66, MARK_55[:3])
-_FRAME_44 = Packing("<4xI8s")
 _NUMBER = Packing("<I")
 
 
@@ -76,12 +76,12 @@ class Decoder(FrameSearch):
         block = uniform_block(buffer, at, 16, dict(enumerate(MARK_44)))
         if not block:
             return 0
-        numbers, datas = zip(*_FRAME_44.iter_unpack(block), strict=True)
-        if max(numbers) > EXTENDED_MASK:
+        found = numbers(block, 16, 4, "<I")
+        if max(found) > EXTENDED_MASK:
             return 0
-        self._ids += [number if number <= STANDARD_MASK else number | EFF_FLAG for number in numbers]
-        self._buses += repeat(self._bus, len(numbers))
-        self._datas += datas
+        self._ids += [number if number <= STANDARD_MASK else number | EFF_FLAG for number in found]
+        self._buses += repeat(self._bus, len(found))
+        self._datas += datas(block, 16, 8, 8)
         return len(block)
 
     def _plain(self, buffer: bytes, at: int) -> int:
@@ -116,7 +116,7 @@ class Decoder(FrameSearch):
         data = buffer[at + 8 : stop]
         self._ids.append(can_id | FD_FLAG if len(data) > 8 else can_id)
         self._buses.append(self._bus)
-        self._datas.append(data)
+        self._datas.append(bytearray(data))
         return stop - at
 
     def _text(self, buffer: bytes, at: int) -> int:

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from functools import lru_cache
-from struct import Struct as Packing
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import suppress
+from struct import unpack
+from typing import NamedTuple
 
+from firmware_bridge.protocols.columns import datas, numbers, woven
 from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import Account, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
@@ -34,15 +36,8 @@ from firmware_bridge.protocols.slcan_line import (
     report,
 )
 from firmware_bridge.protocols.slcan_opening import BAUDS, CLOSING, opening
-from firmware_bridge.records import (
-    EFF_FLAG,
-    ESI_FLAG,
-    EXTENDED_MASK,
-    FD_FLAG,
-    STANDARD_MASK,
-    Batch,
-    FrameColumns,
-)
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import EFF_FLAG, ESI_FLAG, FD_FLAG, Batch
 
 __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"]
 
@@ -56,10 +51,12 @@ MIN_UNIFORM_LINES = 4
 UNKNOWN_DIGITS = -1_000
 # Starts of a frame that are not hex digits: only these can be found among the data of a damaged line.
 START = re.compile(rb"[tTrR]")
+# White space that can be in a line.
+SPACES = " \t\v\f"
 # The `struct` code of a stamp by its number of digits.
-STAMP_CODES = {0: "", 4: "H", 8: "I"}
-STANDARD_ZEROS = bytes.maketrans(b"t\r", b"00")
-EXTENDED_ZEROS = bytes.maketrans(b"T", b"0")
+STAMP_CODES = {0: "", 4: ">H", 8: ">I"}
+# The first digit of a 29-bit identifier to that of `CanFrame.can_id`, with EFF_FLAG. Other digits become none.
+EXTENDED_TOP = bytes.maketrans(b"0123456789ABCDEFabcdef", b"89" + 20 * b"-")
 
 
 class Line(NamedTuple):
@@ -80,14 +77,14 @@ class Decoder:
         self._account = Account()
         self._rest = b""
         self._t_us = self._last_us = 0
-        self._heads: dict[bytes, Head] = {}
+        self._heads: dict[str, Head] = {}
         self._stamp_digits = UNKNOWN_DIGITS
         self._clock: DeviceClock | None = None
         self._unconfirmed = (UNKNOWN_DIGITS, 0)
         self._damaged_at = -1
         self._frames = FrameColumns()
         self._ids: list[int] = []
-        self._datas: list[bytes] = []
+        self._datas: list[bytearray] = []
         self._stamps: list[int] = []
 
     @property
@@ -110,7 +107,7 @@ class Decoder:
         if end:
             block = buffer[:end]
             if not self._uniform(block):
-                self._lines(block.split(b"\r")[:-1])
+                self._lines(block)
         self._rest = buffer[end:]
         if len(self._rest) > MAX_LINE:
             self._reject(self._rest[:-MAX_LINE], "overlong")
@@ -135,51 +132,62 @@ class Decoder:
         same_dlc = block[start - 1 : start] * count == block[start - 1 :: size]
         if not (same_dlc and block[::size] == kind * count and block[size - 1 :: size] == b"\r" * count):
             return False
-        if block.count(kind) != count or block.count(b"\r") != count:
-            return False
         try:
-            columns = _columns(block, kind, length, self._stamp_digits)
+            ids, cut, stamps = _columns(block, size, length, self._stamp_digits)
         except ValueError:
             return False
-        if kind == b"t":
-            heads, datas, *stamps = columns
-            ids = [head >> 4 for head in heads]
-            possible = bool(max(ids) <= STANDARD_MASK)
-        else:
-            tops, heads, datas, *stamps = columns
-            ids = [top << 28 | head >> 4 | EFF_FLAG for top, head in zip(tops, heads, strict=True)]
-            possible = bool(max(tops) <= EXTENDED_MASK >> 28)
-        if possible:
-            self._ids += ids
-            self._datas += datas
-            for column in stamps:
-                self._stamps += column
-        return possible
+        self._ids += ids
+        self._datas += cut
+        self._stamps += stamps
+        return True
 
-    def _lines(self, lines: list[bytes]) -> None:
-        """Decode lines one by one: the hot path of mixed traffic. Unknown lines go to `_unusual`."""
-        known = self._heads.get
-        add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
-        stamp_digits = self._stamp_digits
-        for line in lines:
-            head = known(line[:5]) or known(line[:10])
-            if head is not None and len(line) == head[2] + stamp_digits:
-                can_id, start, _, length, fill = head
-                try:
-                    raw = unhexlify(line[start:])
-                except ValueError:
-                    self._reject(line + b"\r", "hex")
-                    continue
-                add_id(can_id)
-                add_data(fill or raw[:length])
-                add_stamp(int.from_bytes(raw[length:], "big"))
-            elif line:
-                self._unusual(line)
-                stamp_digits = self._stamp_digits
-                add_id, add_data, add_stamp = self._ids.append, self._datas.append, self._stamps.append
+    def _lines(self, block: bytes) -> None:
+        """Decode lines one by one: the path of mixed traffic."""
+        text = block.decode("latin-1")
+        lines = text.split("\r")[:-1]
+        if any(space in text for space in SPACES):  # which `fromhex` ignores
+            for line in filter(None, lines):
+                self._unusual(line.encode("latin-1"))
+            return
+        rest, at = iter(lines), 0
+        while at < len(lines):
+            at += self._known_lines(rest, lines, at)
+            if at < len(lines) and lines[at]:
+                self._unusual(lines[at].encode("latin-1"))
+            at += 1
+
+    def _known_lines(self, rest: Iterator[str], lines: list[str], at: int) -> int:
+        """Decode lines from `at` on while their heads are in the table; returns their number.
+
+        `rest` are the same lines; the first that is no such line is taken from it too.
+        """
+        known, fromhex, stamp_digits = self._heads.get, bytearray.fromhex, self._stamp_digits
+        ids: list[int] = []
+        cut: list[bytearray] = []
+        stamps: list[str] = []
+        with suppress(ValueError):
+            for line in rest:
+                head = known(line[:5]) or known(line[:10])
+                if head is None or len(line) != head[2] + stamp_digits:
+                    break
+                can_id, start, end, _, fill = head
+                cut.append(bytearray(fill) if fill else fromhex(line[start:end]))
+                ids.append(can_id)
+                stamps.append(line[end:])
+        count = len(ids)
+        if stamp_digits > 0 and count:
+            try:
+                self._stamps += unpack(f">{count}{STAMP_CODES[stamp_digits][1]}", unhexlify("".join(stamps)))
+            except ValueError:
+                for line in lines[at : at + count]:
+                    self._unusual(line.encode("latin-1"))
+                return count
+        self._ids += ids
+        self._datas += cut
+        return count
 
     def _unusual(self, line: bytes) -> None:
-        """Handle a line that the table does not match: a new identifier, an answer, a new mode, or damage."""
+        """Handle a line that is not a known one: a new identifier, an answer, a new mode, or damage."""
         # z or Z: an acknowledged transmission, or its echo.
         frame = self._frame(line) or self._frame(line.lstrip(b"zZ"))
         if frame is not None:
@@ -202,7 +210,10 @@ class Decoder:
                     self._reject(line[: match.start()], "hex" if START.match(line) else "noise")
                 self._accept(second)
                 return
-        self._reject(line + b"\r", "length" if line[:1] in KINDS else "noise")
+        head = self._head(line)
+        is_long_enough = head is not None and len(line) == head.size + max(self._stamp_digits, 0)
+        reason = "hex" if is_long_enough else "length" if line[:1] in KINDS else "noise"
+        self._reject(line + b"\r", reason)
 
     def _frame(self, line: bytes) -> Line | None:
         """The frame in a line with any number of stamp digits; None if it is not a frame."""
@@ -227,9 +238,10 @@ class Decoder:
 
     def _head(self, line: bytes) -> Head | None:
         """The head of a line, from the table; a new one is added to it."""
-        key = line[: 10 if KINDS.get(line[:1], 0) & EFF_FLAG else 5]
+        start = line[: 10 if KINDS.get(line[:1], 0) & EFF_FLAG else 5]
+        key = start.decode("latin-1")
         head = self._heads.get(key)
-        if head is None and (head := read_head(key)) is not None:
+        if head is None and (head := read_head(start)) is not None:
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
             self._heads[key] = head
@@ -244,7 +256,7 @@ class Decoder:
                 return False
             self._switch_stamps(frame.stamp_digits)
         self._ids.append(frame.can_id)
-        self._datas.append(frame.data)
+        self._datas.append(bytearray(frame.data))
         self._stamps.append(frame.stamp)
         return True
 
@@ -278,21 +290,31 @@ class Decoder:
         self._account.reject(data, reason, self._t_us)
 
 
-@lru_cache(maxsize=64)
-def _packing(kind: bytes, length: int, stamp_digits: int) -> Packing:
-    head = "H" if kind == b"t" else "BI"
-    return Packing(f">{head}{length}s{STAMP_CODES[stamp_digits]}x")
+def _columns(
+    block: bytes, size: int, length: int, stamp_digits: int
+) -> tuple[tuple[int, ...], list[bytearray], tuple[int, ...]]:
+    """The identifiers, data and stamps of lines of `size` characters; ValueError if one is not a frame.
 
-
-def _columns(block: bytes, kind: bytes, length: int, stamp_digits: int) -> tuple[tuple[Any, ...], ...]:
-    """The fields of all lines, unpacked in one call; ValueError if a character is not a hex digit.
-
-    The letter and the CR become zeros, which puts the digits of every line on byte boundaries. A standard line has an
-    odd number of digits before its data, so the first letter is cut off and each CR shares a byte with the next line's
-    letter. An extended line has an even number, and its CR takes a byte of its own.
+    The letter and the CR of each line become zeros, so that all is hexadecimal, and the digits of its data lie on byte
+    boundaries. A standard line has an odd number of digits before its data: the first letter is cut off, and each CR
+    shares a byte with the next line's letter. An extended line has an even number, and its CR takes a byte of its own.
     """
-    if kind == b"t":
-        digits = block[1:].translate(STANDARD_ZEROS) + b"0"
+    count = len(block) // size
+    zeros = b"0" * count
+    if block[:1] == b"t":
+        if block[1::size].strip(b"01234567"):
+            raise ValueError("an identifier has more than 11 bits")
+        ids = unpack(f">{count}H", unhexlify(woven([zeros, *(block[digit::size] for digit in (1, 2, 3))])))
+        digits, at = bytearray(block), 2
+        digits[::size] = digits[size - 1 :: size] = zeros
+        raw = unhexlify(digits[1:] + b"0")
     else:
-        digits = block.replace(b"\r", b"00").translate(EXTENDED_ZEROS)
-    return tuple(zip(*_packing(kind, length, stamp_digits).iter_unpack(unhexlify(digits)), strict=True))
+        top = block[1::size].translate(EXTENDED_TOP)
+        ids = unpack(f">{count}I", unhexlify(woven([top, *(block[digit::size] for digit in range(2, 9))])))
+        digits, at = bytearray(block.replace(b"\r", b"00")), 5
+        size += 1
+        digits[::size] = zeros
+        raw = unhexlify(digits)
+    width = len(raw) // count
+    stamps = numbers(raw, width, at + length, STAMP_CODES[stamp_digits]) if stamp_digits else ()
+    return ids, datas(raw, width, at, length), stamps

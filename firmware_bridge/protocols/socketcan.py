@@ -175,7 +175,7 @@ class Decoder(FrameSearch):
         self._stamps += stamps
         self._ids += ids
         self._buses += [self._bus] * len(ids)
-        self._datas += datas
+        self._datas += map(bytearray, datas)
 
     def _count_dropped(self, dropped: Sequence[int]) -> None:
         """Add the increase of the kernel's count, which restarts at 0 whenever the interface is opened."""

@@ -24,6 +24,9 @@ SHORTEST_ETA_M = 200.0
 
 SATELLITES_2D = 3
 
+_LARGE = 1e12
+"""Values above this are not rounded: some have no whole number of thousandths."""
+
 
 def document(shot: Snapshot) -> dict[str, Any]:
     """Return the live state at the moment of a snapshot."""
@@ -32,7 +35,7 @@ def document(shot: Snapshot) -> dict[str, Any]:
     return {
         "utc": utc_text(shot.utc_us(shot.now_us)),
         "gps": _gps(shot),
-        "speed_kmh": None if shot.speed_mps is None else round(shot.speed_mps * KMH, 1),
+        "speed_kmh": None if shot.speed_mps is None else _rounded(shot.speed_mps * KMH, 10),
         "speed_source": shot.speed_source,
         "limit": _limit(shot, age_s),
         "stage": _stage(shot),
@@ -102,7 +105,7 @@ def _limit(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
     return {
         "kmh": limit.kmh,
         "reason": limit.reason,
-        "over_kmh": None if over_kmh is None else round(max(0.0, over_kmh), 1),
+        "over_kmh": None if over_kmh is None else _rounded(max(0.0, over_kmh), 10),
         "warning": mps is not None and (is_near or must_brake(limit, mps)),
         "zone": limit.zone,
         "free": limit.free,
@@ -140,10 +143,10 @@ def _section(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
         "kind": course.section.kind if course else None,
         "name": course.section.name if course else None,
         "state": "running" if running else "waiting" if course else None,
-        "distance_km": round(metres / 1000, 4),
+        "distance_km": _rounded(metres / 1000, 10000),
         "length_km": None if length_m is None else length_m / 1000,
-        "remaining_km": None if remaining_m is None else round(remaining_m / 1000, 4),
-        "progress": None if length_m is None else round(min(1.0, max(0.0, metres / length_m)), 5),
+        "remaining_km": None if remaining_m is None else _rounded(remaining_m / 1000, 10000),
+        "progress": None if length_m is None else _rounded(min(1.0, max(0.0, metres / length_m)), 100000),
         "elapsed_s": _seconds(elapsed_us),
         "average_kmh": _kmh(average_mps),
         "moving_average_kmh": _kmh(run.moving_average_mps(past)),
@@ -182,7 +185,7 @@ def _next(shot: Snapshot, age_s: float | None) -> dict[str, Any]:
         "kind": mark.kind,
         "name": mark.label,
         "km": mark.metres / 1000,
-        "distance_km": round(away_m / 1000, 4),
+        "distance_km": _rounded(away_m / 1000, 10000),
         "open": opening == "always" or run.opened >= mark.order,
         "age_s": age_s,
     }
@@ -206,25 +209,31 @@ def _split(shot: Snapshot, split: Split) -> dict[str, Any]:
 
 def _engine(shot: Snapshot) -> dict[str, Any]:
     """Return the newest value of each channel; those of one message have the same age."""
-    ages_s = {t_us: _age(shot.t_us, t_us) for t_us in {reading.t_us for reading in shot.engine.values()}}
+    ages_s = {t_us: _age(shot.t_us, t_us) for t_us in {t_us for t_us, _, _ in shot.engine.values()}}
     return {
-        name: {"value": round(value, 3), "unit": channel.unit, "age_s": ages_s[t_us]}
+        name: {
+            "value": round(value * 1000) / 1000
+            if -_LARGE < value < _LARGE
+            else value,  # as `_rounded`, in half its time
+            "unit": channel.unit,
+            "age_s": ages_s[t_us],
+        }
         for name, (t_us, channel, value) in shot.engine.items()
     }
 
 
 def _alarm_value(shot: Snapshot, name: str) -> dict[str, Any]:
     """Return a value that the condition of an alarm uses, with its unit."""
-    value, reading = shot.alarm_values.get(name), shot.engine.get(name)
+    value, newest = shot.alarm_values.get(name), shot.engine.get(name)
     return {
-        "value": None if value is None else round(value, 3),
-        "unit": VALUE_UNITS.get(name) if reading is None else reading.channel.unit,
+        "value": None if value is None else _rounded(value, 1000),
+        "unit": VALUE_UNITS.get(name) if newest is None else newest[1].unit,
     }
 
 
 def _trip(shot: Snapshot, trip: Trip, age_s: float | None) -> dict[str, Any]:
     return {
-        "distance_km": round(trip.metres(shot.total_m) / 1000, 4),
+        "distance_km": _rounded(trip.metres(shot.total_m) / 1000, 10000),
         "average_kmh": _kmh(trip.average_mps(shot.total_m, shot.past.at_us)),
         "age_s": age_s,
     }
@@ -259,8 +268,13 @@ def _age(now_us: int, then_us: int) -> float:
 
 
 def _seconds(elapsed_us: int | None) -> float | None:
-    return None if elapsed_us is None else round(elapsed_us / 1e6, 3)
+    return None if elapsed_us is None else _rounded(elapsed_us / 1e6, 1000)
 
 
 def _kmh(mps: float | None) -> float | None:
-    return None if mps is None else round(mps * KMH, 2)
+    return None if mps is None else _rounded(mps * KMH, 100)
+
+
+def _rounded(value: float, per_unit: int) -> float:
+    """Return the nearest multiple of 1 / `per_unit`. `round` with digits takes three times as long: it makes a text."""
+    return round(value * per_unit) / per_unit if abs(value) < _LARGE else value

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
-from firmware_bridge.records import Fix, FrameColumns, Reading
+from firmware_bridge.record_columns import FrameColumns, ReadingColumns
+from firmware_bridge.records import Fix
 from logger.stage.events import Event as EventRow
 from logger.stage.events import ProgressRow
 
@@ -71,7 +72,7 @@ class Rows:
     frame: FrameColumns = field(default_factory=FrameColumns)
     sentence: list[SentenceRow] = field(default_factory=list)
     fix: list[Fix] = field(default_factory=list)
-    reading: list[Reading] = field(default_factory=list)
+    reading: ReadingColumns = field(default_factory=ReadingColumns)
     clock: list[ClockRow] = field(default_factory=list)
     event: list[EventRow] = field(default_factory=list)
     progress: list[ProgressRow] = field(default_factory=list)
@@ -105,7 +106,7 @@ class Rows:
             len(self.frame.ids)
             + len(self.sentence)
             + len(self.fix)
-            + len(self.reading)
+            + len(self.reading.values)
             + len(self.clock)
             + len(self.event)
             + len(self.progress)

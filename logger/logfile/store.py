@@ -14,6 +14,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from firmware_bridge.record_columns import FrameColumns
 from firmware_bridge.records import Channel, Fix
 from logger.logfile import schema
 from logger.logfile.border import limit_schema
@@ -34,8 +35,6 @@ _FIX_DATE_OK = Fix._fields.index("date_ok")
 """The one field of a fix that is not stored: it follows from the date."""
 STATE_KEY = "state"
 """The key in `meta` of the live computation's state, for the session after a power cut."""
-_BULK_TABLES = ("frame", "reading")
-"""Tables with so many rows that one statement per row would be slow."""
 _SET_META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _ADD_SESSION = "INSERT INTO session (boot_id, started_utc, software, config) VALUES (?, ?, ?, ?)"
 _ENDS = "SELECT " + ", ".join(f"(SELECT coalesce(max(rowid), 0) FROM {name})" for name in TABLES)  # noqa: S608
@@ -81,7 +80,6 @@ class Log:
         self.channels: dict[Channel, int] = {}
         self._committed_channels: dict[Channel, int] = {}
         self._sql: dict[str, str] = {}
-        self._many_sql: dict[str, str] = {}
         refuse_other_layout(path)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
         try:
@@ -142,8 +140,6 @@ class Log:
         for name in TABLES:
             row = f"({self.session:d}, {', '.join('?' * (len(COLUMNS[name]) - 1))})"
             self._sql[name] = f"INSERT INTO {name} VALUES {row}"  # noqa: S608
-            if name in _BULK_TABLES:
-                self._many_sql[name] = self._sql[name] + f", {row}" * (_ROWS_PER_STATEMENT - 1)
 
     def write(self, rows: Rows) -> None:
         """Insert rows into the open transaction, or begin one. Not durable before `commit`.
@@ -152,14 +148,9 @@ class Log:
         """
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN")
-        frames = rows.frame
-        # Python's sqlite3 binds a bytearray at once, but looks for an adapter before it binds bytes, which takes almost
-        # half of the time of inserting a frame.
-        datas = map(bytearray, frames.datas)
-        self._write_many("frame", (frames.times_us, frames.buses, frames.ids, list(datas)))
-        if rows.reading:
-            times_us, channels, values = zip(*rows.reading, strict=True)
-            self._write_many("reading", (times_us, list(map(self._channel_id, channels)), values))
+        self._write_frames(rows.frame)
+        times_us, channels, values = rows.reading.times_us, rows.reading.channels, rows.reading.values
+        self._write_many(self._sql["reading"], (times_us, self._channel_ids(channels), values))
         insert = self._connection.executemany
         insert(self._sql["sentence"], rows.sentence)
         insert(self._sql["fix"], (fix[:_FIX_DATE_OK] + fix[_FIX_DATE_OK + 1 :] for fix in rows.fix))
@@ -176,8 +167,17 @@ class Log:
         if not updated.rowcount:
             self._connection.execute("INSERT INTO meta VALUES (?, ?)", (STATE_KEY, state))
 
-    def _write_many(self, table: str, columns: Sequence[Sequence[Any]]) -> None:
-        """Insert rows that are given as columns, many with each statement."""
+    def _write_frames(self, frames: FrameColumns) -> None:
+        """Insert frames; the number of the only bus stands in the statement, as each bound value takes time."""
+        buses = frames.buses
+        if buses and buses.count(buses[0]) == len(buses):
+            sql = f"INSERT INTO frame VALUES ({self.session:d}, ?, {buses[0]:d}, ?, ?)"  # noqa: S608 - numbers
+            self._write_many(sql, (frames.times_us, frames.ids, frames.datas))
+        else:
+            self._write_many(self._sql["frame"], (frames.times_us, buses, frames.ids, frames.datas))
+
+    def _write_many(self, sql: str, columns: Sequence[Sequence[Any]]) -> None:
+        """Insert rows that are given as columns, many with each statement; `sql` inserts one."""
         count, width = len(columns[0]), len(columns)
         whole = count - count % _ROWS_PER_STATEMENT
 
@@ -188,9 +188,14 @@ class Log:
                     values[place::width] = column[at : at + _ROWS_PER_STATEMENT]
                 yield values
 
-        self._connection.executemany(self._many_sql[table], groups())
+        if whole:
+            row = sql[sql.rindex("(") :]
+            self._connection.executemany(sql + f", {row}" * (_ROWS_PER_STATEMENT - 1), groups())
         rest = (column[whole:] for column in columns)
-        self._connection.executemany(self._sql[table], zip(*rest, strict=True))
+        self._connection.executemany(sql, zip(*rest, strict=True))
+
+    def _channel_ids(self, channels: Sequence[Channel]) -> list[int]:
+        return [self.channels.get(channel) or self._channel_id(channel) for channel in channels]
 
     def _channel_id(self, channel: Channel) -> int:
         known = self.channels.get(channel)

@@ -15,17 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from firmware_bridge.devices.evidence import NOTHING, Counts
-from firmware_bridge.records import (
-    ERR_FLAG,
-    Batch,
-    CanFrame,
-    Channel,
-    Fix,
-    FrameColumns,
-    Notice,
-    Rejected,
-    Sentence,
-)
+from firmware_bridge.record_columns import FrameColumns, ReadingColumns
+from firmware_bridge.records import ERR_FLAG, Batch, CanFrame, Channel, Fix, Notice, Rejected, Sentence
 from logger.logfile.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
 from logger.recorder.clock import GpsClock
 from logger.recorder.sources import NOTICES_PER_S, REJECTED_ROWS_PER_S, Engine, Source
@@ -193,8 +184,10 @@ class Pipeline:
             if source.fixes is not None:
                 self._fixes(source, source.fixes.tick(t_us))
         # A frame that was long on the wire counts in the beat in which it arrived, not in an earlier one.
-        readings = [r if r.t_us > last_us else r._replace(t_us=last_us + 1) for r in self._engine.tick(t_us)]
+        readings = ReadingColumns.of(self._engine.tick(t_us))
         if readings:
+            if min(readings.times_us) <= last_us:
+                readings.times_us = [max(reading_us, last_us + 1) for reading_us in readings.times_us]
             self._rows.reading.extend(readings)
             self.live.readings(readings)
         self.live.tick(t_us)

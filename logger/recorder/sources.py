@@ -74,7 +74,7 @@ class Engine(Protocol):
     def feed(self, frames: Sequence[CanFrame]) -> None:
         """Take frames, in order of arrival."""
 
-    def tick(self, t_us: int) -> list[Reading]:
+    def tick(self, t_us: int) -> Sequence[Reading]:
         """The readings of the beat at `t_us`, none later than it."""
 
     def begin_log(self, channels: Iterable[Channel]) -> None:

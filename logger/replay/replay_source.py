@@ -135,7 +135,7 @@ class RecordedReadings:
     def begin_log(self, channels: Iterable[Channel]) -> None:
         """Nothing to do: the channels have their names."""
 
-    def tick(self, t_us: int) -> list[Reading]:
+    def tick(self, t_us: int) -> Sequence[Reading]:
         """The readings of the beat at `t_us`."""
         beat = []
         while self._next is not None and self._next.t_us <= t_us:

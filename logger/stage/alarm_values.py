@@ -7,8 +7,10 @@ measured against the receiver's own cycle.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 
-from firmware_bridge.records import Reading
+from firmware_bridge.record_columns import ReadingColumns
+from firmware_bridge.records import Channel
 from logger.stage.odometer import EXPIRED_US
 
 READING_EXPIRED_US = 5_000_000
@@ -24,14 +26,28 @@ INTERVALS = 3
 """The receiver's cycle is the shortest of this many recent intervals, so that one gap does not count as a cycle."""
 
 
+Newest = Mapping[str, tuple[int, Channel, float]]
+"""Time, channel and value of the newest reading by channel name."""
+
+
 class AlarmValues:
-    """The newest value of each name; `engine` holds the readings by channel name."""
+    """The newest value of each name."""
 
     def __init__(self) -> None:
-        self.engine: dict[str, Reading] = {}
+        self._engine: dict[str, tuple[int, Channel, float]] = {}
         self.fixes = FixCycle()
         self._health: dict[str, float] = {}
         self._begins_us = 0
+
+    @property
+    def engine(self) -> Newest:
+        """The newest readings, as a copy."""
+        return self._engine.copy()
+
+    def readings(self, names: Iterable[str], readings: ReadingColumns) -> None:
+        """Take readings; `names` are those of their channels."""
+        fields = zip(readings.times_us, readings.channels, readings.values, strict=True)
+        self._engine.update(zip(names, fields, strict=True))
 
     def health(self, name: str, value: float | None) -> None:
         """Set a health value of the recorder, such as `can_age_s`; None if unknown."""
@@ -44,11 +60,17 @@ class AlarmValues:
         """Start the log at `t_us`: the age of GPS counts from here."""
         self._begins_us = t_us
 
-    def at(self, t_us: int, speedless_us: int) -> dict[str, float | None]:
-        """Return the values that have not expired at `t_us`. `speedless_us`: how long fixes have had no speed."""
+    def at(self, t_us: int, speedless_us: int, names: Iterable[str] | None = None) -> dict[str, float | None]:
+        """Return the values that have not expired at `t_us`, of the channels only those in `names` if it is given.
+
+        `speedless_us`: how long fixes have had no speed.
+        """
         oldest_us = t_us - READING_EXPIRED_US
+        engine = self._engine
         values: dict[str, float | None] = {
-            name: reading.value for name, reading in self.engine.items() if reading.t_us > oldest_us
+            name: engine[name][2]
+            for name in (engine if names is None else names)
+            if name in engine and engine[name][0] > oldest_us
         }
         values |= self._health
         overdue_us = self.fixes.overdue_us(t_us)

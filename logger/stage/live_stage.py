@@ -9,11 +9,12 @@ the same state, events and rows. Bad data never raises.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from firmware_bridge.gps.utc import trusted_utc_us
 from firmware_bridge.printable import printable
+from firmware_bridge.record_columns import ReadingColumns
 from firmware_bridge.records import Fix, Reading
 from logger.stage import commands
 from logger.stage.alarm_values import AlarmValues
@@ -54,7 +55,7 @@ class LiveStage:
         self.clock = DriveClock()
         self.odometer = Odometer()
         self.alarms = Alarms(alarms)
-        self._needs_over = "over_kmh" in self.alarms.names
+        self._alarm_names = self.alarms.names
         self._alarm_values = AlarmValues()
         self.trips: tuple[Trip, ...] = (Trip(),) * TRIPS
         self.last_fix: Fix | None = None
@@ -79,15 +80,17 @@ class LiveStage:
 
     def readings(self, readings: Iterable[Reading]) -> None:
         """Take engine readings; wheel and OBD speeds also go to the odometer."""
-        for reading in readings:
-            if not math.isfinite(reading.value):
-                continue
-            name = reading.channel.name
-            self._alarm_values.engine[name] = reading
+        columns = ReadingColumns.of(readings)
+        if not all(map(math.isfinite, columns.values)):
+            columns = ReadingColumns.of(reading for reading in columns if math.isfinite(reading.value))
+        names = [name for name, _, _ in columns.channels]
+        self._alarm_values.readings(names, columns)
+        if WHEEL_CHANNELS.keys().isdisjoint(names):
+            return
+        for name, t_us, value in zip(names, columns.times_us, columns.values, strict=True):
             source = WHEEL_CHANNELS.get(name)
             if source is not None:
-                at_us = self.clock.at_us(reading.t_us)
-                self._follow(self.odometer.wheel(at_us, reading.value / KMH, source))
+                self._follow(self.odometer.wheel(self.clock.at_us(t_us), value / KMH, source))
 
     def health(self, name: str, value: float | None) -> None:
         """Set a health value of the recorder for alarms, such as `can_age_s`; None if unknown."""
@@ -100,7 +103,7 @@ class LiveStage:
         self._due(now_us)
         if rejected := self.odometer.rejected.take(now_us):
             self._emit(now_us, "speeds_rejected", rejected)
-        for change in self.alarms.tick(now_us, self.values(t_us, with_over=self._needs_over)):
+        for change in self.alarms.tick(now_us, self.values(t_us, self._alarm_names)):
             self._alarm(now_us, change)
 
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
@@ -162,13 +165,13 @@ class LiveStage:
             self.odometer.speed(now_us)[0],
         )
 
-    def values(self, t_us: int, *, with_over: bool = True) -> dict[str, float | None]:
-        """Return the values for alarm conditions at `t_us` that have not expired; `over_kmh` takes time to look up."""
-        values = self._alarm_values.at(t_us, self.odometer.speedless_us)
+    def values(self, t_us: int, names: Set[str] | None = None) -> dict[str, float | None]:
+        """Return the values for alarm conditions at `t_us` that have not expired; at least those in `names`, or all."""
+        values = self._alarm_values.at(t_us, self.odometer.speedless_us, names)
         mps, _ = self.odometer.speed(self.clock.at_us(t_us))
         if mps is not None:
             values["speed_kmh"] = mps * KMH
-        if mps is not None and with_over:
+        if mps is not None and (names is None or "over_kmh" in names):  # it takes time to look up
             limit_kmh = self.limit().kmh
             values["over_kmh"] = None if limit_kmh is None else mps * KMH - limit_kmh
         return values
@@ -200,7 +203,7 @@ class LiveStage:
             trips=self.trips,
             due_us=self.due_us,
             planned_us=self.planned_us,
-            engine=self._alarm_values.engine.copy(),
+            engine=self._alarm_values.engine,
             alarms=raised,
             alarm_values=self.values(t_us) if raised else {},
             trace=self._trace.shown,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from firmware_bridge.records import Fix, Reading
+from firmware_bridge.records import Fix
+from logger.stage.alarm_values import Newest
 from logger.stage.alarms import AlarmRule, Raised
 from logger.stage.course import Course, Mark
 from logger.stage.itinerary import Stage
@@ -51,7 +52,7 @@ class Snapshot(NamedTuple):
     """When the next section starts by the crew's schedule or a neutralisation."""
     planned_us: int | None
     """When the next section starts by the itinerary."""
-    engine: Mapping[str, Reading]
+    engine: Newest
     """The newest reading of each channel, however old."""
     alarms: Sequence[tuple[AlarmRule, Raised]]
     alarm_values: Mapping[str, float | None]

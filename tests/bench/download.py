@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from firmware_bridge.records import CanFrame, FrameColumns
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import CanFrame
 from logger.logfile.rows import Rows
 from logger.logfile.store import Log
 from logger.transfer import copying

@@ -79,7 +79,7 @@ def make(path: Path, hours: float) -> None:
             rows.fix.append(
                 Fix(t_us + 5000, BEGIN_US + t_us, *place, 27.5 + rng.random(), rng.random() * 360, 1, 12, 0.8)
             )
-            rows.reading += [Reading(t_us, channel, rng.randrange(4000) * 0.25) for channel in channels]
+            rows.reading.extend(Reading(t_us, channel, rng.randrange(4000) * 0.25) for channel in channels)
         for number in range(333):
             can_id, length = IDS[number % len(IDS)]
             rows.frame.append(CanFrame(begin_us + number * 3000, 0, can_id, rng.randbytes(length)))

@@ -7,8 +7,8 @@ on standard input, sends, and prints how long that took. It reads and ignores co
 
 `mixed` is what a car's bus looks like: identifiers of 11 and 29 bits, 0 to 8 bytes, some remote and, in SLCAN, FD
 frames, the adapter's answers between them, in pieces of 1 to 8 ms as USB delivers them. Without it all frames are of
-one kind, which a decoder may find easy. `stamped` (SLCAN) adds the adapter's time to each line: the milliseconds at which
-it received the frame. The other protocols have it or not by themselves.
+one kind, which a decoder may find easy. `stamped` (SLCAN) adds the adapter's time to each line: the milliseconds at
+which it received the frame. The other protocols have it or not by themselves.
 """
 
 from __future__ import annotations
@@ -112,11 +112,10 @@ def main(name: str, count: int, rate: int, *options: str) -> None:
             due = min(count, int((time.monotonic() - began) * rate))
         else:
             due = min(count, sent + len(distinct))
-        pieces = (distinct[n % len(distinct)] for n in range(sent, due))
+        pieces = [distinct[n % len(distinct)] for n in range(sent, due)]
         if is_stamped:
             now_s = time.monotonic() - began
-            at_s = (n / rate if rate else now_s for n in range(sent, due))
-            pieces = map(_stamped, pieces, at_s)
+            pieces = [_stamped(piece, n / rate if rate else now_s) for n, piece in enumerate(pieces, sent)]
         _send(master, b"".join(pieces))
         sent = due
     print(time.monotonic() - began, flush=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.records import CanFrame, FrameColumns
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import CanFrame
 
 FRAMES = st.lists(
     st.builds(CanFrame, st.integers(), st.integers(0, 255), st.integers(0, 2**35), st.binary(max_size=64)),
@@ -26,7 +27,8 @@ def test_it_behaves_as_a_list_of_frames(
     assert frames == columns
     assert list(columns) == frames
     assert all(isinstance(frame, CanFrame) for frame in columns)
-    assert list(columns.tuples()) == [tuple(frame) for frame in frames]
+    assert all(type(frame.data) is bytes for frame in columns)
+    assert all(type(data) is bytearray for data in columns.datas)
     assert len(columns) == len(frames)
     assert bool(columns) == bool(frames)
     assert columns[start:end] == frames[start:end]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from hypothesis import strategies as st
 
 from firmware_bridge.protocols import Decoder
+from firmware_bridge.record_columns import FrameColumns
 from firmware_bridge.records import (
     BRS_FLAG,
     EFF_FLAG,
@@ -16,7 +17,6 @@ from firmware_bridge.records import (
     RTR_FLAG,
     Batch,
     CanFrame,
-    FrameColumns,
     Notice,
     Rejected,
 )

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from firmware_bridge.records import Batch, FrameColumns, Rejected
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import Batch, Rejected
 from logger.replay.canlogs.entry import Entry
 
 
@@ -56,7 +57,7 @@ class Decoder:
             return Batch(FrameColumns(), [], [Rejected(t_us, read, data.rstrip())], [])
         self.good += 1
         bus = self._bus + self._buses.setdefault(read.bus, len(self._buses))
-        return Batch(FrameColumns([t_us], [bus], [read.can_id], [read.data]), [], [], [])
+        return Batch(FrameColumns([t_us], [bus], [read.can_id], [bytearray(read.data)]), [], [], [])
 
 
 def recognised(head: Sequence[bytes]) -> LineReader | None:

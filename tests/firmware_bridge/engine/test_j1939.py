@@ -9,7 +9,7 @@ import pytest
 
 from firmware_bridge.engine import dbc
 from firmware_bridge.engine.j1939 import Address, address
-from firmware_bridge.engine.readings import MAX_LATEST_IDS, EngineReadings
+from firmware_bridge.engine.readings import MAX_LOOKED_UP_IDS, EngineReadings
 from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Channel
 
 CASES = Path(__file__).parents[2] / "field_cases/can"
@@ -169,7 +169,8 @@ def test_multiplexed_messages_by_group_keep_all_their_frames() -> None:
 
 def test_a_bus_of_random_identifiers_loses_no_reading_and_no_memory() -> None:
     engine = EngineReadings([dbc.load(HEAD + message(EEC1, "EEC1", "N"), "a.dbc")])
-    for start in range(0, 10 * MAX_LATEST_IDS, MAX_LATEST_IDS):
-        engine.feed([CanFrame(n, 0, start + n << 8 | EFF_FLAG, SPEED) for n in range(MAX_LATEST_IDS)])
+    size = MAX_LOOKED_UP_IDS // 4
+    for start in range(0, 10 * size, size):
+        engine.feed([CanFrame(n, 0, start + n << 8 | EFF_FLAG, SPEED) for n in range(size)])
         assert names(engine, 0x31) == {0x31: "N"}
-    assert len(engine._looked_up) <= 5 * MAX_LATEST_IDS + 1
+    assert len(engine._looked_up) <= MAX_LOOKED_UP_IDS + size + 1

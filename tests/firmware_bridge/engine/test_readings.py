@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine.obd2 import Obd2Decoder
-from firmware_bridge.engine.readings import MAX_KEPT_FRAMES, MAX_LATEST_IDS, EngineReadings
+from firmware_bridge.engine.readings import MAX_KEPT_FRAMES, MAX_UNREAD_FRAMES, EngineReadings
 from firmware_bridge.records import CanFrame, Channel, Reading
 from tests.firmware_bridge.engine.obd2_answers import answer_frames
 
@@ -36,7 +37,7 @@ def frame(t_us: int, can_id: int, *data: int) -> CanFrame:
     return CanFrame(t_us, 0, can_id, bytes(data))
 
 
-def values(readings: list[Reading]) -> dict[str, float]:
+def values(readings: Sequence[Reading]) -> dict[str, float]:
     assert len({reading.channel for reading in readings}) == len(readings)
     return {reading.channel.name: reading.value for reading in readings}
 
@@ -119,7 +120,8 @@ def test_memory_between_ticks_is_bounded() -> None:
     engine.feed([frame(0, 1, 42)])
     for start in range(0, 50_000, 1000):  # random identifiers, as damage produces them
         engine.feed([frame(start + n, 1000 + start + n, 1) for n in range(1000)])
-        assert len(engine._latest) <= MAX_LATEST_IDS + 1000
+        assert sum(map(len, engine._unread)) <= MAX_UNREAD_FRAMES
+        assert len(engine._latest) <= 2
     engine.feed([frame(60_000 + n, 5, n % 256, 0) for n in range(3 * MAX_KEPT_FRAMES)])
     assert values(engine.tick(10**9)) == {"1": 42.0, "5.0": float((3 * MAX_KEPT_FRAMES - 1) % 256)}
     assert decoder.calls == 1 + MAX_KEPT_FRAMES

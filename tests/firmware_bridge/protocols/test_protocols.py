@@ -50,7 +50,7 @@ def test_only_the_requested_protocol_is_imported() -> None:
         "print(*(m for m in sys.modules if m.startswith('firmware_bridge.protocols.')))"
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert {m.rpartition(".")[2] for m in seen.split()} == {"canserial", "devicetime", "framing"}
+    assert {m.rpartition(".")[2] for m in seen.split()} == {"canserial", "columns", "devicetime", "framing"}
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+from firmware_bridge.record_columns import FrameColumns
 from firmware_bridge.records import (
     BRS_FLAG,
     EFF_FLAG,
@@ -19,7 +20,6 @@ from firmware_bridge.records import (
     CanFrame,
     Channel,
     Fix,
-    FrameColumns,
     Reading,
 )
 from logger.export import formats

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from firmware_bridge.errors import ConfigurationError, LogError
+from firmware_bridge.record_columns import ReadingColumns
 from firmware_bridge.records import CanFrame, Channel, Fix, Reading
 from logger.export import formats, sampling
 from logger.export.marks import marks_of
@@ -57,7 +58,7 @@ def drive(hz: int = 10, seconds: int = 20) -> Rows:
     for n in range(hz * seconds):
         rows.fix.append(fix_at(n / hz, speed_mps=n / 8))
     for n in range(10 * seconds):
-        rows.reading += [Reading(n * 100_000, RPM, 800 + n * 0.25), Reading(n * 100_000, OIL, 4.2)]
+        rows.reading.extend([Reading(n * 100_000, RPM, 800 + n * 0.25), Reading(n * 100_000, OIL, 4.2)])
     rows.progress += [
         ProgressRow(n * 1_000_000, 0, 30.0 * n, float(n), 30.0, 120.0, 30.0) for n in range(seconds)
     ]
@@ -130,7 +131,9 @@ def test_a_gap_and_an_unknown_value_hold_the_last_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [1e30, -1e30, 1e-45, 16_777_217.0])
 def test_extreme_values_have_the_precision_of_a_float(value: float, tmp_path: Path) -> None:
-    rows = Rows(reading=[Reading(0, OIL, value)], clock=[ClockRow(0, BEGIN_US, 1000, "gps")])
+    rows = Rows(
+        reading=ReadingColumns.of([Reading(0, OIL, value)]), clock=[ClockRow(0, BEGIN_US, 1000, "gps")]
+    )
     read = ld_reader.read(exported(write_log(tmp_path / "a.db", rows), "motec"))
     assert read.channels["Eng Oil Pres"].values.tolist() == [float(np.float32(value))]
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.engine import dbc
 from firmware_bridge.engine.readings import EngineReadings
-from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Channel, FrameColumns
+from firmware_bridge.record_columns import FrameColumns, ReadingColumns
+from firmware_bridge.records import EFF_FLAG, ERR_FLAG, FD_FLAG, RTR_FLAG, CanFrame, Channel
 from logger.export.signals import BulkDecoder, signal_blocks
 from logger.logfile.blocks import FrameBlock
 from logger.logfile.rows import Rows
@@ -215,7 +216,7 @@ def test_j1939_channels_are_those_of_live_in_the_whole_log_and_in_a_part(tmp_pat
             engine.feed(frames)
             readings = engine.tick(100)
             live |= {reading.channel for reading in readings}
-            log.write(Rows(frame=FrameColumns.of(frames), reading=readings))
+            log.write(Rows(frame=FrameColumns.of(frames), reading=ReadingColumns.of(readings)))
     names = {source: Channel(f"rpm{tail}", "1/min", f"a.dbc:EEC1@{source}") for source, tail in NODES.items()}
     assert live == set(names.values())
     counts = {"0x31": 3, "0x00": 4, "0x05": 1}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from firmware_bridge.record_columns import ReadingColumns
 from firmware_bridge.records import Channel, Fix, Reading
 from logger.export import vbo
 from logger.logfile.rows import ClockRow, Rows
@@ -67,7 +68,7 @@ def test_channels_have_a_title_a_unit_and_the_newest_value(log: Path) -> None:
 
 def test_an_unknown_value_keeps_the_one_before_it(tmp_path: Path) -> None:
     channel = Channel("oil_bar", "bar", "test")
-    rows = Rows(clock=CLOCK, reading=[Reading(1_500_000, channel, -0.012345678)])
+    rows = Rows(clock=CLOCK, reading=ReadingColumns.of([Reading(1_500_000, channel, -0.012345678)]))
     rows.fix += [fix_at(second, 20, 40) for second in (1, 2, 30)]
     rows.fix += [fix_at(31, 20, 40, course_deg=None, alt_m=None, satellites=None)]
     read = vbo_reader.read(exported(write_log(tmp_path / "a.db", rows), "vbo"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from firmware_bridge.records import CanFrame, Channel, Fix, FrameColumns, Reading
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import CanFrame, Channel, Fix, Reading
 from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.rows import EventRow, Rows, SentenceRow
 from logger.logfile.store import SessionStart

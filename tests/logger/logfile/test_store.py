@@ -14,7 +14,7 @@ import pytest
 from sqlite_utils import Database
 
 from firmware_bridge.errors import LogError
-from firmware_bridge.records import CanFrame, Fix
+from firmware_bridge.records import CanFrame, Channel, Fix, Reading
 from logger.logfile import schema
 from logger.logfile.border import open_log_readonly
 from logger.logfile.columns import COLUMNS
@@ -261,7 +261,8 @@ def test_every_table_of_rows_is_a_table_of_the_log() -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_the_number_of_rows_counts_every_table(table: str) -> None:
     rows = Rows()
-    getattr(rows, table).append(CanFrame(0, 0, 0, b""))
+    row = Reading(0, Channel("rpm", "", "test"), 0.0) if table == "reading" else CanFrame(0, 0, 0, b"")
+    getattr(rows, table).append(row)
     assert len(rows) == 1
 
 

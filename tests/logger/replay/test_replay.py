@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import LogError
 from firmware_bridge.protocols import protocol
-from firmware_bridge.records import (
-    BRS_FLAG,
-    EFF_FLAG,
-    ERR_FLAG,
-    ESI_FLAG,
-    FD_FLAG,
-    RTR_FLAG,
-    CanFrame,
-    FrameColumns,
-)
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import BRS_FLAG, EFF_FLAG, ERR_FLAG, ESI_FLAG, FD_FLAG, RTR_FLAG, CanFrame
 from logger.logfile.rows import TABLES
 from logger.logfile.verify import verify
 from logger.replay import captures

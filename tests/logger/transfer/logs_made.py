@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from firmware_bridge.records import CanFrame, FrameColumns
+from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.records import CanFrame
 from logger.logfile.rows import Rows
 from logger.logfile.store import Log
 from tests.logger.logfile.rows_made import META, START, drive
