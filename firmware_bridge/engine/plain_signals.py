@@ -75,8 +75,7 @@ class _Layout:
         """The signals' values in a frame of at least the message's bytes."""
         raws = self._shifted(data) if self._numbers is None else self._numbers.unpack_from(data)
         values = [
-            raw * scale + offset
-            for raw, scale, offset in zip(raws, self._scales, self._offsets, strict=True)
+            raw * scale + offset for raw, scale, offset in zip(raws, self._scales, self._offsets, strict=True)
         ]
         return values if self._is_exact else [float(value) for value in values]
 
@@ -114,6 +113,8 @@ def _largest(signal: SignalText) -> float:
 
 def _exactly(number: float, signal: SignalText) -> float:
     """A scale or an offset; whole numbers that give values too large for an exact double stay whole, as in cantools."""
-    if _largest(signal) < _EXACT or not (float(signal.scale).is_integer() and float(signal.offset).is_integer()):
+    if _largest(signal) < _EXACT or not (
+        float(signal.scale).is_integer() and float(signal.offset).is_integer()
+    ):
         return float(number)
     return int(number)
