@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from firmware_bridge.protocols import protocol
+from firmware_bridge.protocols import slcan_line
 from firmware_bridge.records import CanFrame
 from tests.bench.configuration import Bus, configure
 from tests.bench.gps import epoch
@@ -40,7 +40,6 @@ SATURATED_FRAMES_PER_S = 9_000
 WARM_UP_S = 5.0
 """Until the ports are open, the order of sentences is known, and the listener is connected."""
 KM_PER_DEGREE = 60 * 1.852
-_REPORT = protocol("slcan").report or (lambda frame: b"")
 
 
 @dataclass(slots=True)
@@ -55,8 +54,13 @@ class Measured:
 def live(options: argparse.Namespace) -> Iterator[Row]:
     """Latency from the wire to the live socket at 10 Hz, alone and with a full 1 Mbit/s bus; the recorder's CPU."""
     seconds = options.minutes * 60
-    for what, rate in (("alone", 0), ("9,000 frames/s", SATURATED_FRAMES_PER_S)):
-        runs = [measure(seconds, rate) for _ in range(options.runs)]
+    loads = (
+        ("alone", 0, False),
+        ("alone, frames with times", 0, True),
+        ("9,000 frames/s", SATURATED_FRAMES_PER_S, False),
+    )
+    for what, rate, is_stamped in loads:
+        runs = [measure(seconds, rate, is_stamped=is_stamped) for _ in range(options.runs)]
         for name in ("gps", "engine"):
             taken = [s for run in runs for s in getattr(run, f"{name}_s")]
             yield f"wire -> live socket, {name}, {what}", percentiles(taken)
@@ -74,8 +78,9 @@ def percentiles(taken: list[float]) -> str:
     )
 
 
-def measure(seconds: float, rate: int) -> Measured:
-    """One run of the recorder; `rate` is the load of a second bus, in frames per second."""
+def measure(seconds: float, rate: int, *, is_stamped: bool = False) -> Measured:
+    """One run of the recorder; `rate` is the load of a second bus, in frames per second. `is_stamped`: the adapter of
+    the measured frames stamps them, so they are read less often."""
     with folder() as place, _ports() as (gps, can):
         feeder = (
             Feeder("tests.bench.wire", "slcan", str(int(rate * (seconds + 60))), str(rate)) if rate else None
@@ -97,7 +102,7 @@ def measure(seconds: float, rate: int) -> Measured:
                 listener.sendall(b'{"command": "start_section"}\n')
                 if feeder:
                     feeder.go()
-                wires = Wires(listener, gps[0], can[0])
+                wires = Wires(listener, gps[0], can[0], is_stamped=is_stamped)
                 wires.watch(WARM_UP_S)
                 before, began = cpu_s(recorder.pid), time.monotonic()
                 measured = wires.watch(seconds)
@@ -113,8 +118,9 @@ def measure(seconds: float, rate: int) -> Measured:
 class Wires:
     """Sends on both wires and measures when the socket shows each value. The values only increase."""
 
-    def __init__(self, listener: socket.socket, gps: int, can: int) -> None:
+    def __init__(self, listener: socket.socket, gps: int, can: int, *, is_stamped: bool) -> None:
         self._listener, self._gps, self._can = listener, gps, can
+        self._stamp_digits = 4 if is_stamped else 0
         self._began = time.monotonic()
         self._epochs = self._counts = 0
         self._written: dict[str, deque[tuple[float, float]]] = {"gps": deque(), "engine": deque()}
@@ -148,8 +154,9 @@ class Wires:
 
     def _send_frame(self) -> None:
         self._counts += 1
-        frame = CanFrame(0, 0, COUNTER_ID, self._counts.to_bytes(8, "little"))
-        os.write(self._can, _REPORT(frame))
+        stamp_us = round(1e6 * (time.monotonic() - self._began))
+        frame = CanFrame(stamp_us, 0, COUNTER_ID, self._counts.to_bytes(8, "little"))
+        os.write(self._can, slcan_line.report(frame, self._stamp_digits))
         self._written["engine"].append((self._counts, time.monotonic()))
 
     def _receive(self, measured: Measured) -> None:

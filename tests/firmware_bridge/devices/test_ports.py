@@ -11,10 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_bridge.devices import ports
-from firmware_bridge.devices.link import CHUNK_BYTES, GATHER_S
-from firmware_bridge.devices.ports import PortReader
+from firmware_bridge.devices.link import CHUNK_BYTES, GATHER_S, PILED_BYTES
+from firmware_bridge.devices.open_link import open_link
+from firmware_bridge.devices.outbox import Outbox
+from firmware_bridge.devices.ports import READ_LEAD_US, STAMPED_READ_US, PortReader
 from tests.firmware_bridge.devices.port_readers import NMEA, gps
 from tests.firmware_bridge.simulated_devices import (
     Pty,
@@ -26,6 +30,8 @@ from tests.firmware_bridge.simulated_devices import (
     running,
     sentence,
 )
+
+LINE = b"t1238DEADBEEF012345670011\r"
 
 # -- bytes in ---------------------------------------------------------------------------------------------
 
@@ -76,6 +82,43 @@ def test_stream_of_small_pieces_wakes_the_reader_200_times_per_second() -> None:
     chunks = sink.chunks()
     spread_s = (chunks[-1].t_us - chunks[0].t_us) / 1e6
     assert len(chunks) <= spread_s / GATHER_S + 2
+
+
+@given(st.integers(0, 10**12))
+def test_frames_with_times_are_read_shortly_before_each_twentieth_of_a_second(t_us: int) -> None:
+    reader = gps("", Sink())
+    assert reader._pause_s(t_us) == GATHER_S
+    reader.note_stamps(is_stamped=True)
+    next_us = t_us + round(1e6 * reader._pause_s(t_us))
+    is_at_mark = (next_us + READ_LEAD_US) % STAMPED_READ_US == 0
+    assert next_us - t_us <= STAMPED_READ_US
+    assert is_at_mark or next_us == t_us + round(1e6 * GATHER_S)
+
+
+def test_stream_of_frames_with_times_wakes_the_reader_20_times_per_second() -> None:
+    sink = Sink()
+    reader = gps("", sink)
+    with pty() as device, open_link(device.name, 115200, Outbox()) as link:
+        reader.note_stamps(is_stamped=True)
+        device.send(LINE)
+        chunks = [reader._read(link, 1.0)]
+        for _ in range(6):
+            device.send(LINE * 40)
+            chunks.append(reader._read(link, 1.0))
+    assert [chunk.data for chunk in chunks[1:]] == [LINE * 40] * 6
+    assert chunks[-1].t_us - chunks[0].t_us >= 5 * STAMPED_READ_US
+
+
+def test_a_full_buffer_ends_the_pause() -> None:
+    with pty() as device, open_link(device.name, 115200, Outbox()) as link:
+        device.send(LINE)
+        assert link.read(1.0) == LINE
+        link.longest_pause_s = 10.0
+        link.pause(10.0)
+        device.send(LINE * (PILED_BYTES // len(LINE) + 1))
+        began_s = time.monotonic()
+        assert len(link.read(1.0)) > PILED_BYTES
+        assert time.monotonic() - began_s < 5.0
 
 
 # -- ports that cannot be opened -----------------------------------------------------------------------------

@@ -145,16 +145,22 @@ def parsed(line: bytes, digits: int) -> tuple[int, bytes] | None:
     st.sampled_from((0x123, 0x18DA_F110 | EFF_FLAG)),
     st.sampled_from((0, 4, 8)),
     st.integers(0, 1_000),
-    st.sampled_from("0189AFGtTrRdDbBzZ\r\n\a\x00").map(str.encode),
+    st.sampled_from("0189AFGtTrRdDbBzZ\r\n\a\x00 \t\v\f_+\x85\xa0").map(lambda text: text.encode("latin-1")),
+    st.booleans(),
 )
 def test_a_whole_chunk_is_the_same_as_its_lines(
-    data: bytes, can_id: int, digits: int, place: int, letter: bytes
+    data: bytes, can_id: int, digits: int, place: int, letter: bytes, is_mixed: bool
 ) -> None:
-    """The C path must detect one changed byte anywhere in otherwise equal lines."""
-    wire = report(CanFrame(0, 0, can_id, data), digits) * 6
+    """The fast paths must detect one changed byte anywhere in otherwise good lines, of one kind or of several."""
+    lines = [report(CanFrame(0, 0, can_id, data), digits)] * 6
+    if is_mixed:
+        lines[1:4] = [report(CanFrame(0, 0, number, b"\x7f"), digits) for number in (0x7FF, 0x700, 0x1FF)]
+    wire = b"".join(lines)
     place %= len(wire)
     wire = wire[:place] + letter + wire[place + 1 :]
     at_once, by_byte = primed(digits), primed(digits)
+    feed(at_once, lines)
+    feed(by_byte, lines)
     assert ids_and_data(feed(at_once, [wire]).frames) == ids_and_data(feed(by_byte, chunks(wire, [1])).frames)
     assert (at_once.good, at_once.bad) == (by_byte.good, by_byte.bad)
 
