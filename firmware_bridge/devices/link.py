@@ -30,6 +30,12 @@ from firmware_bridge.errors import PortError
 GATHER_S = 0.005
 """Usual pause after a read, for at most 200 wake-ups per second. At 1 MB/s, more than USB 1.1 carries, 5 ms are 5 kB;
 the kernel buffers at least ten times that."""
+STAMPED_READ_US = 50_000
+"""Interval of reads where frames carry their own time, which a later read does not change: half of the instructions of
+reads every 5 ms, at 1,000 frames per second."""
+READ_LEAD_US = 5_000
+"""Time of these reads before the whole intervals of the session's clock. Engine values are decoded at whole tenths of a
+second: so the frames before each are there in time, and none is shown later than with more reads."""
 STEP_S = 0.015
 """A longer pause ends at a multiple of this if bytes pile up. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per
 second, fills nine tenths of a terminal's buffer of 4 kB in it."""
@@ -50,6 +56,11 @@ class Chunk(NamedTuple):
     port: str
     t_us: int
     data: bytes
+
+
+def stamped_pause_s(t_us: int) -> float:
+    """How long the bytes of frames with times may collect after a read at `t_us` of the session."""
+    return max(GATHER_S, (STAMPED_READ_US - (t_us + READ_LEAD_US) % STAMPED_READ_US) / 1e6)
 
 
 class Link:

@@ -13,7 +13,7 @@ link then points.
             └─ no_protocol                            bytes of another protocol: a wrong cable
 
 A chunk is stamped right after the read, so never before its last byte arrived; its first byte may have arrived up to
-`link.GATHER_S` earlier, or `STAMPED_READ_US` where the frames are stamped.
+`link.GATHER_S` earlier, or `link.STAMPED_READ_US` where the frames are stamped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from firmware_bridge.devices.conversation import converse
-from firmware_bridge.devices.link import CHUNK_BYTES, GATHER_S, Chunk, Link
+from firmware_bridge.devices.link import CHUNK_BYTES, GATHER_S, Chunk, Link, stamped_pause_s
 from firmware_bridge.devices.link_health import Expected, Finding, LinkHealth
 from firmware_bridge.devices.open_link import has_rate, is_there, open_link
 from firmware_bridge.devices.outbox import Outbox
@@ -43,12 +43,6 @@ REAL_SESSION_US = 5_000_000
 """A session of this length resets the pause to FIRST_PAUSE_S."""
 WAIT_S = 0.1
 """Longest wait for bytes before the stop event and the link's health are checked."""
-STAMPED_READ_US = 50_000
-"""Interval of reads where frames carry their own time, which a later read does not change: half of the instructions of
-reads every 5 ms, at 1,000 frames per second."""
-READ_LEAD_US = 5_000
-"""Time of these reads before the whole intervals of the session's clock. Engine values are decoded at whole tenths of a
-second: so the frames before each are there in time, and none is shown later than with more reads."""
 HEALTH_US = 500_000
 """Interval of checks of a link's health."""
 OPEN_AGAIN_US = 30_000_000
@@ -279,14 +273,8 @@ class PortReader:
         data = link.read(wait_s)
         t_us = self._clock_us()
         if 0 < len(data) < CHUNK_BYTES:  # else more waits
-            link.pause(self._pause_s(t_us))
+            link.pause(stamped_pause_s(t_us) if self._is_stamped else GATHER_S)
         return Chunk(self.name, t_us, data)
-
-    def _pause_s(self, t_us: int) -> float:
-        """How long bytes may collect after a read at `t_us`."""
-        if not self._is_stamped:
-            return GATHER_S
-        return max(GATHER_S, (STAMPED_READ_US - (t_us + READ_LEAD_US) % STAMPED_READ_US) / 1e6)
 
     def _report_link(self, finding: Finding) -> None:
         """Report the health of an open link together with the result of its opening."""

@@ -7,9 +7,9 @@ There is no checksum, so a line must match exactly: known kind, possible identif
 of device time after the data is learned from the stream: a line that differs from the lines before is not accepted
 until the next one agrees with it. After a lost CR the second frame of the line is good.
 
-Speed: C code alone decodes a chunk whose lines all have one kind and length (`_uniform`). Other lines go one by one
-through a table of heads (kind, identifier, length) seen before, and the rest takes the slow path. Tests check that all
-paths give the result of the construct in `slcan_line`.
+Speed: C code alone decodes a chunk whose lines all have one kind and length (`slcan_columns`). Other lines go one by
+one through a table of heads (kind, identifier, length) seen before, and the rest takes the slow path. Tests check that
+all paths give the result of the construct in `slcan_line`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from contextlib import suppress
 from struct import unpack
 from typing import NamedTuple
 
-from firmware_bridge.protocols.columns import datas, numbers, woven
 from firmware_bridge.protocols.devicetime import DeviceClock
 from firmware_bridge.protocols.framing import Account, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
+from firmware_bridge.protocols.slcan_columns import STAMP_CODES, uniform_columns
 from firmware_bridge.protocols.slcan_line import (
     KINDS,
     MODULI,
@@ -45,18 +45,12 @@ __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"
 MAX_LINE = 256
 # Bound of the table: a bus has tens to a few hundred identifiers, and noise must not fill memory.
 MAX_HEADS = 4096
-# With fewer lines the fixed cost of the C path is higher than its gain.
-MIN_UNIFORM_LINES = 4
 # While the number of stamp digits is unknown, no line length matches with this value.
 UNKNOWN_DIGITS = -1_000
 # Starts of a frame that are not hex digits: only these can be found among the data of a damaged line.
 START = re.compile(rb"[tTrR]")
 # White space that can be in a line.
 SPACES = " \t\v\f"
-# The `struct` code of a stamp by its number of digits.
-STAMP_CODES = {0: "", 4: ">H", 8: ">I"}
-# The first digit of a 29-bit identifier to that of `CanFrame.can_id`, with EFF_FLAG. Other digits become none.
-EXTENDED_TOP = bytes.maketrans(b"0123456789ABCDEFabcdef", b"89" + 20 * b"-")
 
 
 class Line(NamedTuple):
@@ -106,7 +100,12 @@ class Decoder:
         end = buffer.rfind(b"\r") + 1
         if end:
             block = buffer[:end]
-            if not self._uniform(block):
+            if (columns := uniform_columns(block, self._stamp_digits)) is not None:
+                ids, datas, stamps = columns
+                self._ids += ids
+                self._datas += datas
+                self._stamps += stamps
+            else:
                 self._lines(block)
         self._rest = buffer[end:]
         if len(self._rest) > MAX_LINE:
@@ -117,29 +116,6 @@ class Decoder:
             self._account.settle()
         frames, self._frames = self._frames, FrameColumns()
         return self._account.batch(frames)
-
-    def _uniform(self, block: bytes) -> bool:
-        """Decode a block of only standard or only extended data frames of one length. False if it is another."""
-        size = block.find(b"\r") + 1
-        count, left = divmod(len(block), size)
-        kind = block[:1]
-        if left or count < MIN_UNIFORM_LINES or kind not in (b"t", b"T"):
-            return False
-        start = 5 if kind == b"t" else 10
-        length = b"012345678".find(block[start - 1 : start])
-        if length < 0 or size != start + 2 * length + self._stamp_digits + 1:
-            return False
-        same_dlc = block[start - 1 : start] * count == block[start - 1 :: size]
-        if not (same_dlc and block[::size] == kind * count and block[size - 1 :: size] == b"\r" * count):
-            return False
-        try:
-            ids, cut, stamps = _columns(block, size, length, self._stamp_digits)
-        except ValueError:
-            return False
-        self._ids += ids
-        self._datas += cut
-        self._stamps += stamps
-        return True
 
     def _lines(self, block: bytes) -> None:
         """Decode lines one by one: the path of mixed traffic."""
@@ -228,7 +204,7 @@ class Decoder:
         # Stock CANable 2 sends data with a remote frame.
         if digits - 2 * len(fill) == max(self._stamp_digits, 0):
             start, digits = start + 2 * len(fill), digits - 2 * len(fill)
-        if digits not in STAMP_CODES:
+        if digits and digits not in STAMP_CODES:
             return None
         try:
             raw = unhexlify(line[start:])
@@ -288,33 +264,3 @@ class Decoder:
             self._account.settle()
             self._damaged_at = count
         self._account.reject(data, reason, self._t_us)
-
-
-def _columns(
-    block: bytes, size: int, length: int, stamp_digits: int
-) -> tuple[tuple[int, ...], list[bytearray], tuple[int, ...]]:
-    """The identifiers, data and stamps of lines of `size` characters; ValueError if one is not a frame.
-
-    The letter and the CR of each line become zeros, so that all is hexadecimal, and the digits of its data lie on byte
-    boundaries. A standard line has an odd number of digits before its data: the first letter is cut off, and each CR
-    shares a byte with the next line's letter. An extended line has an even number, and its CR takes a byte of its own.
-    """
-    count = len(block) // size
-    zeros = b"0" * count
-    if block[:1] == b"t":
-        if block[1::size].strip(b"01234567"):
-            raise ValueError("an identifier has more than 11 bits")
-        ids = unpack(f">{count}H", unhexlify(woven([zeros, *(block[digit::size] for digit in (1, 2, 3))])))
-        digits, at = bytearray(block), 2
-        digits[::size] = digits[size - 1 :: size] = zeros
-        raw = unhexlify(digits[1:] + b"0")
-    else:
-        top = block[1::size].translate(EXTENDED_TOP)
-        ids = unpack(f">{count}I", unhexlify(woven([top, *(block[digit::size] for digit in range(2, 9))])))
-        digits, at = bytearray(block.replace(b"\r", b"00")), 5
-        size += 1
-        digits[::size] = zeros
-        raw = unhexlify(digits)
-    width = len(raw) // count
-    stamps = numbers(raw, width, at + length, STAMP_CODES[stamp_digits]) if stamp_digits else ()
-    return ids, datas(raw, width, at, length), stamps

@@ -82,15 +82,13 @@ class LiveStage:
         """Take engine readings; wheel and OBD speeds also go to the odometer."""
         columns = ReadingColumns.of(readings)
         if not all(map(math.isfinite, columns.values)):
-            columns = ReadingColumns.of(reading for reading in columns if math.isfinite(reading.value))
+            columns = ReadingColumns.of(one for one in columns if math.isfinite(one.value))
         names = [name for name, _, _ in columns.channels]
         self._alarm_values.readings(names, columns)
-        if WHEEL_CHANNELS.keys().isdisjoint(names):
-            return
-        for name, t_us, value in zip(names, columns.times_us, columns.values, strict=True):
-            source = WHEEL_CHANNELS.get(name)
-            if source is not None:
-                self._follow(self.odometer.wheel(self.clock.at_us(t_us), value / KMH, source))
+        if WHEEL_CHANNELS.keys() & names:
+            for name, t_us, value in zip(names, columns.times_us, columns.values, strict=True):
+                if (source := WHEEL_CHANNELS.get(name)) is not None:
+                    self._follow(self.odometer.wheel(self.clock.at_us(t_us), value / KMH, source))
 
     def health(self, name: str, value: float | None) -> None:
         """Set a health value of the recorder for alarms, such as `can_age_s`; None if unknown."""

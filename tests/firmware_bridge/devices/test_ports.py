@@ -15,10 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.devices import ports
-from firmware_bridge.devices.link import CHUNK_BYTES, GATHER_S, PILED_BYTES
+from firmware_bridge.devices.link import (
+    CHUNK_BYTES,
+    GATHER_S,
+    PILED_BYTES,
+    READ_LEAD_US,
+    STAMPED_READ_US,
+    stamped_pause_s,
+)
 from firmware_bridge.devices.open_link import open_link
 from firmware_bridge.devices.outbox import Outbox
-from firmware_bridge.devices.ports import READ_LEAD_US, STAMPED_READ_US, PortReader
+from firmware_bridge.devices.ports import PortReader
 from tests.firmware_bridge.devices.port_readers import NMEA, gps
 from tests.firmware_bridge.simulated_devices import (
     Pty,
@@ -86,10 +93,7 @@ def test_stream_of_small_pieces_wakes_the_reader_200_times_per_second() -> None:
 
 @given(st.integers(0, 10**12))
 def test_frames_with_times_are_read_shortly_before_each_twentieth_of_a_second(t_us: int) -> None:
-    reader = gps("", Sink())
-    assert reader._pause_s(t_us) == GATHER_S
-    reader.note_stamps(is_stamped=True)
-    next_us = t_us + round(1e6 * reader._pause_s(t_us))
+    next_us = t_us + round(1e6 * stamped_pause_s(t_us))
     is_at_mark = (next_us + READ_LEAD_US) % STAMPED_READ_US == 0
     assert next_us - t_us <= STAMPED_READ_US
     assert is_at_mark or next_us == t_us + round(1e6 * GATHER_S)
