@@ -73,6 +73,9 @@ class Alarms:
         self._rules = {rule.name: rule for rule in rules}
         self._pending: dict[str, int] = {}
         self._raised: dict[str, Raised] = {}
+        used = [*(rule.when for rule in rules), *(rule.qualified_by for rule in rules if rule.qualified_by)]
+        self.names = frozenset().union(*(condition.names for condition in used))
+        """The channel and value names in all conditions."""
 
     def tick(self, at_us: int, values: Values) -> list[Change]:
         """Evaluate all conditions at `at_us`; return the changes."""
@@ -102,15 +105,6 @@ class Alarms:
         return sorted(
             pairs, key=lambda pair: (pair[1].acknowledged, urgency[pair[0].level], pair[1].since_us)
         )
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The channel and value names in all conditions."""
-        rules = self._rules.values()
-        conditions = [rule.when for rule in rules] + [
-            rule.qualified_by for rule in rules if rule.qualified_by
-        ]
-        return frozenset().union(*(condition.names for condition in conditions))
 
     def knows(self, name: str) -> bool:
         """Return whether an alarm has this name."""

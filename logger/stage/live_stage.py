@@ -55,7 +55,6 @@ class LiveStage:
         self.clock = DriveClock()
         self.odometer = Odometer()
         self.alarms = Alarms(alarms)
-        self._alarm_names = self.alarms.names
         self._alarm_values = AlarmValues()
         self.trips: tuple[Trip, ...] = (Trip(),) * TRIPS
         self.last_fix: Fix | None = None
@@ -101,7 +100,7 @@ class LiveStage:
         self._due(now_us)
         if rejected := self.odometer.rejected.take(now_us):
             self._emit(now_us, "speeds_rejected", rejected)
-        for change in self.alarms.tick(now_us, self.values(t_us, self._alarm_names)):
+        for change in self.alarms.tick(now_us, self.values(t_us, self.alarms.names)):
             self._alarm(now_us, change)
 
     def command(self, t_us: int, name: str, arguments: Mapping[str, Any]) -> None:
