@@ -1,4 +1,4 @@
-"""Frames and readings as columns: one list per field, for the way from the decoder to the log.
+"""Frames and readings as columns, one list per field, for the way from the decoder to the log; the batch of a chunk.
 
 To make a tuple of each record in the decoder, and to take it apart again for the log, would take a quarter of a
 frame's time and more of a reading's. Iterating and indexing make a record where somebody needs one.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import Any, ClassVar, Self, TypeVar, cast, overload
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, cast, overload
 
-from firmware_bridge.records import CanFrame, Channel, Reading, new_record
+from firmware_bridge.records import CanFrame, Channel, Notice, Reading, Rejected, Sentence, new_record
 
 Record = TypeVar("Record", CanFrame, Reading)
 
@@ -152,3 +152,12 @@ class ReadingColumns(_Columns[Reading]):
             self.values += records.values
         else:
             super().extend(records)
+
+
+class Batch(NamedTuple):
+    """The records decoded from one chunk of bytes. Each list is in order of arrival."""
+
+    frames: FrameColumns
+    sentences: list[Sentence]
+    rejected: list[Rejected]
+    notices: list[Notice]

@@ -8,10 +8,7 @@ monotonic clock since the session began. An unknown value is None, never zero.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from firmware_bridge.record_columns import FrameColumns
+from typing import Any, NamedTuple
 
 # SocketCAN's flag bits in a CAN identifier (linux/can.h).
 EFF_FLAG = 0x8000_0000
@@ -106,15 +103,6 @@ class Notice(NamedTuple):
     t_us: int
     kind: str
     detail: Mapping[str, Any]
-
-
-class Batch(NamedTuple):
-    """The records decoded from one chunk of bytes. Each list is in order of arrival."""
-
-    frames: FrameColumns
-    sentences: list[Sentence]
-    rejected: list[Rejected]
-    notices: list[Notice]
 
 
 class Fix(NamedTuple):

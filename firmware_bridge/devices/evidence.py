@@ -11,7 +11,8 @@ import re
 from typing import NamedTuple
 
 from firmware_bridge.protocols import Decoder
-from firmware_bridge.records import Batch, Rejected
+from firmware_bridge.record_columns import Batch
+from firmware_bridge.records import Rejected
 
 MIN_GOOD = 3
 """Fewer good pieces may be chance: an 8-bit checksum accepts one damaged line in 256."""

@@ -244,6 +244,7 @@ class PortReader:
             return chunk.data
 
         was_writable, self._writable = self._writable, False  # no requests between the commands
+        self._is_stamped = False  # the answers are read at once; frames with times are noted again
         opened = converse(self._opening(), self._outbox.put, read, stop)
         self._opened = opened._replace(warning=opened.warning or link.warning)
         converse(sequence(*self._init), self._outbox.put, read, stop)

@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from typing import Protocol as Interface
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.records import Batch, CanFrame
+from firmware_bridge.record_columns import Batch
+from firmware_bridge.records import CanFrame
 
 PROTOCOL_NAMES: tuple[str, ...] = ("slcan", "gvret", "realdash", "canserial", "elm327", "socketcan", "nmea")
 

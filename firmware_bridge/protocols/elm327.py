@@ -24,7 +24,8 @@ from firmware_bridge.protocols.elm327_lines import (
 )
 from firmware_bridge.protocols.elm327_opening import CLOSING, opening
 from firmware_bridge.protocols.framing import Account
-from firmware_bridge.records import ERR_FLAG, Batch, CanFrame
+from firmware_bridge.record_columns import Batch
+from firmware_bridge.records import ERR_FLAG, CanFrame
 
 __all__ = ["BAUDS", "CLOSING", "Decoder", "asker", "encode", "opening", "report"]
 

@@ -16,13 +16,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from firmware_bridge.protocols.devicetime import DeviceClock
-from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.record_columns import Batch, FrameColumns
 from firmware_bridge.records import (
     EFF_FLAG,
     ERR_FLAG,
     EXTENDED_MASK,
     STANDARD_MASK,
-    Batch,
     CanFrame,
     Notice,
     Rejected,

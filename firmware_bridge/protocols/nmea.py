@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from firmware_bridge.errors import WireError
 from firmware_bridge.protocols import ubx
-from firmware_bridge.record_columns import FrameColumns
-from firmware_bridge.records import Batch, Rejected, Sentence
+from firmware_bridge.record_columns import Batch, FrameColumns
+from firmware_bridge.records import Rejected, Sentence
 
 if TYPE_CHECKING:
     from construct import Construct

@@ -36,8 +36,8 @@ from firmware_bridge.protocols.slcan_line import (
     report,
 )
 from firmware_bridge.protocols.slcan_opening import BAUDS, CLOSING, opening
-from firmware_bridge.record_columns import FrameColumns
-from firmware_bridge.records import EFF_FLAG, ESI_FLAG, FD_FLAG, Batch
+from firmware_bridge.record_columns import Batch, FrameColumns
+from firmware_bridge.records import EFF_FLAG, ESI_FLAG, FD_FLAG
 
 __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"]
 

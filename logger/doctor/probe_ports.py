@@ -24,7 +24,8 @@ from firmware_bridge.devices.open_link import has_rate
 from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.gps.fix_builder import FixBuilder
 from firmware_bridge.gps.utc import UtcOffset
-from firmware_bridge.records import Batch, Fix, Notice
+from firmware_bridge.record_columns import Batch
+from firmware_bridge.records import Fix, Notice
 from logger.doctor.port_observation import PortObservation
 from logger.doctor.probe_protocols import find_bitrate, identify
 from logger.recorder.setup import PortPlan

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from firmware_bridge.devices.evidence import NOTHING, Counts
-from firmware_bridge.record_columns import FrameColumns, ReadingColumns
-from firmware_bridge.records import ERR_FLAG, Batch, CanFrame, Channel, Fix, Notice, Rejected, Sentence
+from firmware_bridge.record_columns import Batch, FrameColumns, ReadingColumns
+from firmware_bridge.records import ERR_FLAG, CanFrame, Channel, Fix, Notice, Rejected, Sentence
 from logger.logfile.rows import EventRow, ProgressRow, RejectedRow, Rows, SentenceRow
 from logger.recorder.clock import GpsClock
 from logger.recorder.sources import NOTICES_PER_S, REJECTED_ROWS_PER_S, Engine, Source

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from hypothesis import strategies as st
 
 from firmware_bridge.protocols import Decoder
-from firmware_bridge.record_columns import FrameColumns
+from firmware_bridge.record_columns import Batch, FrameColumns
 from firmware_bridge.records import (
     BRS_FLAG,
     EFF_FLAG,
@@ -15,7 +15,6 @@ from firmware_bridge.records import (
     ESI_FLAG,
     FD_FLAG,
     RTR_FLAG,
-    Batch,
     CanFrame,
     Notice,
     Rejected,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from firmware_bridge.record_columns import FrameColumns
-from firmware_bridge.records import Batch, Rejected
+from firmware_bridge.record_columns import Batch, FrameColumns
+from firmware_bridge.records import Rejected
 from logger.replay.canlogs.entry import Entry
 
 
