@@ -95,6 +95,7 @@ KNOWN: dict[str, dict[str, str]] = {
     },
     "judgement/open_evidence.py": {"Path(options.rules)": USERS},
     "review/sheet.py": {"files('logger.review').joinpath('page', name)": SYSTEM},
+    "stage/rules.py": {"Path(__file__)": SYSTEM},
     "stick/delivery.py": {
         "folder / f'.{log.name}{PART_TAIL}'": CARS,
         "self._folder / (self._log.name + DAMAGED_TAIL)": CARS,
