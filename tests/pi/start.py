@@ -24,6 +24,8 @@ _LONGEST_S = 120.0
 
 def start(processor: Processor | None, runs: int) -> bool:
     """Print the start without and with a DBC file; without a processor on this one, as it is. Returns True."""
+    if processor is not None:
+        _emulated(processor, "")  # compiles the libraries, once
     for signals in (0, SIGNALS):
         text = large_dbc(signals) if signals else ""
         figures = _emulated(processor, text) if processor is not None else _here(text, runs)
