@@ -115,7 +115,7 @@ class Adder:
             connection,
         ):
             assert connection is not None  # noqa: S101 - a log has one
-            report = report_of(evidence, rules, connection)
+            report = report_of(evidence, rules, connection, is_drawn=False)
             progress(0.3)
             reviewed = document_tables(json.document(report), entry.log)
             rows = LogRows(connection, entry.log, report)

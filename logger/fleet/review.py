@@ -137,7 +137,7 @@ def _judge(run: Run, entry: Entry, store: Store, work_folder: Path, folder: Path
         log_rules,
         connection,
     ):
-        report = report_of(evidence, log_rules, connection)
+        report = report_of(evidence, log_rules, connection, is_drawn=False)
     document = json.document(report)
     new_file = work_folder / "new"
     for table, rows in document_tables(document, entry.log).items():

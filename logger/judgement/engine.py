@@ -27,7 +27,9 @@ from logger.logfile.selection import Integers, select
 MAX_STRETCHES = 120_000
 """About 1.5 MB on a page. A day of 13 channels gets stretches of four to eight seconds, one hour of them half a second
 each."""
-BLOCKS_AT_ONCE = 8
+UNDRAWN_STRETCHES = 2_000
+"""Stretches where only the range of each channel is needed."""
+BLOCKS_AT_ONCE = 2
 """Blocks of frames or readings processed together: numpy takes longer for each array than for its rows."""
 Rows = Integers | Floats
 
@@ -85,11 +87,12 @@ def engine_of(
     """Summarise every channel of a log: as recorded, or decoded with DBC texts by name if one of them matches this bus.
 
     `signals` decodes every frame too, with the log's own DBC files if none is given, and keeps the recorded channels
-    that are not among the signals. `samples` take the same values. Raises ConfigurationError if a text is not a
-    readable DBC, or if there is none.
+    that are not among the signals. `samples` take the same values; without them nothing is to be drawn, and a course
+    has few stretches. Raises ConfigurationError if a text is not a readable DBC, or if there is none.
     """
+    most = MAX_STRETCHES if samples is not None else UNDRAWN_STRETCHES
     if not (dbc_texts or signals):
-        return _summarize(connection, "reading", _recorded_values(connection, progress), samples)
+        return _summarize(connection, "reading", _recorded_values(connection, progress), samples, most)
     from logger.export.signals import BulkDecoder, decoded_blocks, texts_or_own  # noqa: PLC0415 - cantools takes a third of a second
 
     decoder = BulkDecoder(texts_or_own(connection, dbc_texts))
@@ -103,7 +106,7 @@ def engine_of(
                 yield Values(channel, row + rows, block.session[rows], block.t_us[rows], values)
             row += len(block.t_us)
 
-    most = MAX_STRETCHES // 2 if signals else MAX_STRETCHES
+    most = most // 2 if signals else most
     engine = _summarize(connection, "frame", decoded(), samples, most)
     unused = tuple(sorted(decoder.unused)) if dbc_texts else ()
     if signals:
@@ -117,7 +120,7 @@ def engine_of(
             damage=engine.damage or recorded.damage,
         )
     elif dbc_texts and len(unused) == len(dbc_texts):
-        engine = _summarize(connection, "reading", _recorded_values(connection, progress), samples)
+        engine = _summarize(connection, "reading", _recorded_values(connection, progress), samples, most)
     return engine._replace(unused=unused)
 
 
@@ -144,10 +147,9 @@ def _summarize(
     table: str,
     values: Iterator[Values],
     samples: Samples | None,
-    most: int | None = None,
+    most: int,
 ) -> EngineReport:
     """Summarise a stream of values read from `table` in at most `most` stretches, up to where the log is damaged."""
-    most = most or MAX_STRETCHES
     summary = _Summary()
     running: dict[Channel, RunningTimeSum] = {}
     damage = ""

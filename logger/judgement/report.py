@@ -25,7 +25,7 @@ from logger.judgement.places import Places, places_of
 from logger.judgement.quality import Quality, quality_of
 from logger.judgement.ruling import Ruling, SectionRuling, ruling_of
 from logger.judgement.runs import Day, Moving, SectionRun, day_of
-from logger.judgement.samples import Samples, samples_of
+from logger.judgement.samples import Samples, no_samples, samples_of
 from logger.judgement.speeds import Speeds, speeds_of
 from logger.judgement.waypoints import WaypointReport, waypoints_of
 from logger.logfile.blocks import Progress
@@ -163,11 +163,13 @@ def report_of(
     progress: Progress = lambda _done: None,
     *,
     signals: bool = False,
+    is_drawn: bool = True,
 ) -> Report:
     """Review a recording under rules. `connection` is to its log, for engine channels and rejected bytes.
 
     `dbc_texts`, by name, decode the engine channels instead of the recorded readings; `signals` decodes every frame,
-    without texts by the log's own, beside them. Raises ConfigurationError if a text cannot be read, or there is none.
+    without texts by the log's own, beside them. Without `is_drawn` there are no samples, and the channels have a short
+    course. Raises ConfigurationError if a text cannot be read, or there is none.
     """
     itinerary = evidence.stage.itinerary
     courses = tuple(Course(section) for section in itinerary.sections) if itinerary else ()
@@ -183,9 +185,9 @@ def report_of(
     if signals and connection is None:
         raise ConfigurationError("it has no CAN frames", where=evidence.name, hint="leave --signals out")
     engine = EngineReport(unused=tuple(dbc_texts or ()))
-    samples = samples_of(evidence, places, day, ruling.overspeeds)
+    samples = samples_of(evidence, places, day, ruling.overspeeds) if is_drawn else no_samples(evidence)
     if connection is not None:
-        engine = engine_of(connection, dbc_texts, progress, samples, signals=signals)
+        engine = engine_of(connection, dbc_texts, progress, samples if is_drawn else None, signals=signals)
     if engine.damage:
         remarks.append(f"the engine data is incomplete: {engine.damage}")
     sections = tuple(

@@ -115,6 +115,11 @@ def samples_of(evidence: Evidence, places: Places, day: Day, overspeeds: Iterabl
     return Samples(evidence.fixes, road, near_overspeeds(evidence.fixes.at_us[road], overspeeds))
 
 
+def no_samples(evidence: Evidence) -> Samples:
+    """None of a drive's fixes."""
+    return Samples(evidence.fixes, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
+
+
 def _spread(near: NDArray[np.bool_], most: int) -> NDArray[np.intp]:
     """Indices of `most` evenly spread instants, the first and the last among them, and of those `near` unless they are
     more still."""

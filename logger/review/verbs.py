@@ -18,6 +18,7 @@ from logger.review.options import EXIT_PENALTY, class_table_options, fail_on_pen
 
 if TYPE_CHECKING:
     from logger.judgement.report import Report
+    from logger.stage.rules import Rules
 
 _itinerary = click.option("--itinerary", type=PATH, help="Use this itinerary instead of the log's own.")
 _html = click.option("--html", type=PATH, help="Also write a self-contained HTML page to this file.")
@@ -86,22 +87,28 @@ def review(
     from logger.judgement.open_evidence import ReviewOptions, open_evidence  # noqa: PLC0415
     from logger.judgement.report import report_of  # noqa: PLC0415
     from logger.review import json, terminal  # noqa: PLC0415 - imports numpy
-    from logger.review.geojson import read_geojson  # noqa: PLC0415
-    from logger.review.judged_page import judged_page, read_rules  # noqa: PLC0415
 
+    others: list[Rules] = []
+    shapes = None
     if html is not None:
+        from logger.review.geojson import read_geojson  # noqa: PLC0415
+        from logger.review.judged_page import judged_page, read_rules  # noqa: PLC0415 - half of the room
+
         for source in (log, background):
             require_writable(html, source)
+        others = read_rules(other_rules)
+        shapes = None if background is None else read_geojson(background)
     elif other_rules:
         raise click.UsageError("--what-if is for the page: give --html too")
     elif background is not None:
         raise click.UsageError("--background is for the page: give --html too")
-    others = read_rules(other_rules)
-    shapes = None if background is None else read_geojson(background)
     options = ReviewOptions(itinerary, rules, None if section is None else section - 1, car_class)
     with progress_bar(f"reviewing {log.name}") as progress, open_evidence(log, options, progress) as opened:
         evidence, penalty_rules, connection = opened
-        report = report_of(evidence, penalty_rules, connection, read_dbcs(dbc), progress, signals=signals)
+        texts, is_drawn = read_dbcs(dbc), html is not None
+        report = report_of(
+            evidence, penalty_rules, connection, texts, progress, signals=signals, is_drawn=is_drawn
+        )
         page = None
         if html is not None:
             page = judged_page(log, report, others, connection, options.section, progress, shapes)

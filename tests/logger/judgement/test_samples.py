@@ -18,6 +18,7 @@ from logger.judgement.open_evidence import ReviewOptions, open_evidence
 from logger.judgement.report import Report, report_of
 from logger.judgement.samples import Samples
 from logger.logfile.selection import select
+from logger.review import json
 from tests.logger import drives
 
 RPM = Channel("rpm", "1/min", "test")
@@ -127,3 +128,11 @@ def test_samples_equal_the_joined_export(log: Path, report: Report) -> None:
     assert {channel.name for channel in report.samples.channels} == set(names) == {"battery_v", "rpm"}
     for channel, values in report.samples.channels.items():
         assert values == pytest.approx(beside[rows, names[channel.name]].astype(np.float32), nan_ok=True)
+
+
+def test_a_review_that_is_not_drawn_judges_the_same(log: Path, report: Report) -> None:
+    with open_evidence(log, ReviewOptions(), lambda _share: None) as (evidence, rules, connection):
+        undrawn = report_of(evidence, rules, connection, is_drawn=False)
+    assert not len(undrawn.samples.at)
+    assert not undrawn.samples.channels
+    assert json.document(undrawn) == json.document(report)
