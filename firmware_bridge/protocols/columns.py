@@ -6,7 +6,6 @@ long, because of the tuple that each needs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
 from struct import calcsize, unpack
@@ -20,28 +19,19 @@ _GROUP = 128
 def numbers(block: Block, size: int, at: int, code: str) -> tuple[int, ...]:
     """The number at offset `at` of each record of `size` bytes. `code` is its `struct` format, such as "<I"."""
     order, kind = code[0], code[1]
-    columns = [block[place::size] for place in range(at, at + calcsize(code))]
-    return unpack(f"{order}{len(columns[0])}{kind}", woven(columns))
+    record = f"{at}x{kind}{size - at - calcsize(code)}x"
+    return unpack(order + record * (len(block) // size), block)  # `struct` keeps the parsed formats
 
 
 def datas(block: Block, size: int, at: int, length: int) -> list[bytearray]:
     """The `length` bytes at offset `at` of each record of `size` bytes."""
-    block, places = bytearray(block), _places(size, at, length)
+    block, places = block if isinstance(block, bytearray) else bytearray(block), _places(size, at, length)
     cut: list[bytearray] = []
     for start in range(0, len(block), size * _GROUP):
-        group = block[start : start + size * _GROUP]
+        group = block[start : start + size * _GROUP] if len(block) > size * _GROUP else block
         count = len(group) // size
         cut += itemgetter(*places[:count])(group) if count > 1 else [group[places[0]]]
     return cut
-
-
-def woven(columns: Sequence[Block]) -> bytearray:
-    """The first bytes of all columns, then the second ones, and so on."""
-    width = len(columns)
-    result = bytearray(width * len(columns[0]))
-    for place, column in enumerate(columns):
-        result[place::width] = column
-    return result
 
 
 @lru_cache(maxsize=32)

@@ -100,7 +100,13 @@ class Decoder:
         end = buffer.rfind(b"\r") + 1
         if end:
             block = buffer[:end]
-            if (columns := uniform_columns(block, self._stamp_digits)) is not None:
+            columns = uniform_columns(block, self._stamp_digits)
+            if columns is None:  # a sample of a stream begins within a line
+                first = block.find(b"\r") + 1
+                columns = uniform_columns(block[first:], self._stamp_digits)
+                if columns is not None:
+                    self._lines(block[:first])
+            if columns is not None:
                 ids, datas, stamps = columns
                 self._ids += ids
                 self._datas += datas

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from binascii import unhexlify
-from struct import unpack
 from typing import NamedTuple
 
-from firmware_bridge.protocols.columns import datas, numbers, woven
+from firmware_bridge.protocols.columns import datas, numbers
 
 MIN_UNIFORM_LINES = 4
 """With fewer lines the fixed cost is higher than the gain."""
@@ -27,7 +26,7 @@ class Columns(NamedTuple):
 def uniform_columns(block: bytes, stamp_digits: int) -> Columns | None:
     """Decode a block of only standard or only extended data frames of one length. None if it is another."""
     size = block.find(b"\r") + 1
-    count, left = divmod(len(block), size)
+    count, left = divmod(len(block), size or 1)
     kind = block[:1]
     if left or count < MIN_UNIFORM_LINES or kind not in (b"t", b"T"):
         return None
@@ -47,26 +46,29 @@ def uniform_columns(block: bytes, stamp_digits: int) -> Columns | None:
 def _columns(block: bytes, size: int, length: int, stamp_digits: int) -> Columns:
     """The identifiers, data and stamps of lines of `size` characters; ValueError if one is not a frame.
 
-    The letter and the CR of each line become zeros, so that all is hexadecimal, and the digits of its data lie on byte
-    boundaries. A standard line has an odd number of digits before its data: the first letter is cut off, and each CR
-    shares a byte with the next line's letter. An extended line has an even number, and its CR takes a byte of its own.
+    The letter and the CR of each line become zeros, so that all is hexadecimal. A line then has an even number of
+    digits: a standard line as it is (its CR pairs with its last digit), an extended line with another zero. The bytes
+    begin at its even digits in one reading and at its odd digits in the other; of the data and the identifier one lies
+    on the bytes of the one, the other on those of the other.
     """
-    count = len(block) // size
-    zeros = b"0" * count
-    if block[:1] == b"t":
+    zeros = b"0" * (len(block) // size)
+    is_standard = block[:1] == b"t"
+    if is_standard:
         if block[1::size].strip(b"01234567"):
             raise ValueError("an identifier has more than 11 bits")
-        ids = unpack(f">{count}H", unhexlify(woven([zeros, *(block[digit::size] for digit in (1, 2, 3))])))
-        digits, at = bytearray(block), 2
-        digits[::size] = digits[size - 1 :: size] = zeros
-        raw = unhexlify(digits[1:] + b"0")
+        digits = bytearray(block)
+        digits[size - 1 :: size] = zeros
     else:
         top = block[1::size].translate(EXTENDED_TOP)
-        ids = unpack(f">{count}I", unhexlify(woven([top, *(block[digit::size] for digit in range(2, 9))])))
-        digits, at = bytearray(block.replace(b"\r", b"00")), 5
+        digits = bytearray(block.replace(b"\r", b"00"))
         size += 1
-        digits[::size] = zeros
-        raw = unhexlify(digits)
-    width = len(raw) // count
-    stamps = numbers(raw, width, at + length, STAMP_CODES[stamp_digits]) if stamp_digits else ()
-    return Columns(ids, datas(raw, width, at, length), stamps)
+        digits[1::size] = top
+    digits[::size] = zeros
+    even, odd = unhexlify(digits), unhexlify(digits[1:] + b"0")
+    width = size // 2
+    if is_standard:
+        ids, fields, at = numbers(even, width, 0, ">H"), odd, 2
+    else:
+        ids, fields, at = numbers(odd, width, 0, ">I"), even, 5
+    stamps = numbers(fields, width, at + length, STAMP_CODES[stamp_digits]) if stamp_digits else ()
+    return Columns(ids, datas(fields, width, at, length), stamps)

@@ -195,7 +195,10 @@ class Log:
         self._connection.executemany(sql, zip(*rest, strict=True))
 
     def _channel_ids(self, channels: Sequence[Channel]) -> list[int]:
-        return [self.channels.get(channel) or self._channel_id(channel) for channel in channels]
+        try:
+            return list(map(self.channels.__getitem__, channels))
+        except KeyError:  # a new one
+            return [self._channel_id(channel) for channel in channels]
 
     def _channel_id(self, channel: Channel) -> int:
         known = self.channels.get(channel)
