@@ -56,6 +56,8 @@ class Chunk(NamedTuple):
     port: str
     t_us: int
     data: bytes
+    is_timed: bool = False
+    """Whether its frames carry their own times: it can wait until something else needs a decoding round."""
 
 
 def stamped_pause_s(t_us: int) -> float:

@@ -275,7 +275,7 @@ class PortReader:
         t_us = self._clock_us()
         if 0 < len(data) < CHUNK_BYTES:  # else more waits
             link.pause(stamped_pause_s(t_us) if self._is_stamped else GATHER_S)
-        return Chunk(self.name, t_us, data)
+        return Chunk(self.name, t_us, data, self._is_stamped)
 
     def _report_link(self, finding: Finding) -> None:
         """Report the health of an open link together with the result of its opening."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from typing import Protocol as Interface
 
 from firmware_bridge.protocols import Decoder, Protocol, no_opening
@@ -80,7 +79,7 @@ def restart_watch(protocol: Protocol, *, has_init: bool, began_us: int) -> Resta
         return ReceiverWatch(protocol.decoder(0), began_us)
     if protocol.is_mixed or protocol.opening is no_opening or protocol.asker is not None:
         return NoWatch()
-    return AdapterWatch(protocol.decoder, began_us)
+    return AdapterWatch(protocol, began_us)
 
 
 class NoWatch:
@@ -99,8 +98,8 @@ class NoWatch:
 class AdapterWatch:
     """Watch of a CAN adapter. One that has never sent a frame gives no sign of silence: its bus may be asleep."""
 
-    def __init__(self, decoder: Callable[[int], Decoder], began_us: int) -> None:
-        self._make_decoder, self._decoder = decoder, decoder(0)
+    def __init__(self, protocol: Protocol, began_us: int) -> None:
+        self._protocol, self._decoder = protocol, protocol.decoder(0)
         self._tail = bytearray()
         self._checked_us = self._alive_us = self._opened_us = began_us
         self._last_us = began_us
@@ -135,11 +134,11 @@ class AdapterWatch:
         if not self._tail:
             return
         good, bad = self._decoder.good, self._decoder.bad
-        self._decoder.feed(bytes(self._tail), t_us)
+        self._decoder.feed(self._protocol.whole_lines(bytes(self._tail)), t_us)
         is_good, is_bad = self._decoder.good > good, self._decoder.bad > bad
         # A decoder counts endless garbage as one bad stretch. While frames come, it is kept: it knows them already.
         if not is_good:
-            self._decoder = self._make_decoder(0)
+            self._decoder = self._protocol.decoder(0)
         is_refusal = b"\a" in self._tail
         self._tail.clear()
         if is_good:

@@ -152,6 +152,14 @@ class Protocol:
     """Whether its devices may send other protocols between its frames, as GPS receivers do."""
     asker: Callable[[Any, int | None], Asker] | None = None
     """Makes an asker from a poller and a bit rate (bit/s or None), for an adapter with prompt and flow control."""
+    line_end: bytes = b""
+    """The byte that ends each frame; b"" in a binary protocol."""
+
+    def whole_lines(self, sample: bytes) -> bytes:
+        """The whole lines in a piece of a stream, which begins and ends anywhere; all of it if it has none."""
+        if not self.line_end:
+            return sample
+        return sample[sample.find(self.line_end) + 1 : sample.rfind(self.line_end) + 1] or sample
 
 
 def protocol(name: str) -> Protocol:
@@ -174,6 +182,7 @@ def protocol(name: str) -> Protocol:
         module.CLOSING,
         module.BAUDS,
         asker=getattr(module, "asker", None),
+        line_end=getattr(module, "LINE_END", b""),
     )
 
 

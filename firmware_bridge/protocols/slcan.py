@@ -43,6 +43,7 @@ __all__ = ["BAUDS", "CLOSING", "Decoder", "encode", "opening", "parse", "report"
 
 # Characters; the longest line of any firmware is CANable 2.5's self-description, up to 250.
 MAX_LINE = 256
+LINE_END = b"\r"
 # Bound of the table: a bus has tens to a few hundred identifiers, and noise must not fill memory.
 MAX_HEADS = 4096
 # While the number of stamp digits is unknown, no line length matches with this value.
