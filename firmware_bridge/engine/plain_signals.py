@@ -8,6 +8,7 @@ else. A test checks that both agree on real DBC files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import add, mul
 from struct import Struct
 from typing import Literal, NamedTuple
 
@@ -74,9 +75,7 @@ class _Layout:
     def values(self, data: bytes) -> list[float]:
         """The signals' values in a frame of at least the message's bytes."""
         raws = self._shifted(data) if self._numbers is None else self._numbers.unpack_from(data)
-        values = [
-            raw * scale + offset for raw, scale, offset in zip(raws, self._scales, self._offsets, strict=True)
-        ]
+        values = list(map(add, map(mul, raws, self._scales), self._offsets))
         return values if self._is_exact else [float(value) for value in values]
 
     def _shifted(self, data: bytes) -> list[int]:

@@ -167,8 +167,10 @@ class Pipeline:
 
     def _note_frames(self, frames: FrameColumns, t_us: int) -> None:
         """Note the time of frames from the bus; an adapter's own error frames are no bus traffic."""
-        if any(not can_id & ERR_FLAG for can_id in frames.ids):
-            self._last_frame_us = t_us
+        for can_id in frames.ids:
+            if not can_id & ERR_FLAG:
+                self._last_frame_us = t_us
+                return
 
     def _advance(self, t_us: int) -> int:
         """The effective time of input stamped `t_us`, after running every beat before it."""
