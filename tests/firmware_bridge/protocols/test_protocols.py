@@ -150,3 +150,18 @@ def test_notices_are_limited_and_the_surplus_counted() -> None:
         "bus_error",
     ]
     assert notices[-1].detail == {"errors": ["ack"], "left_out": 100 - MAX_NOTICES_PER_S}
+
+
+@pytest.mark.parametrize(
+    ("sample", "whole"),
+    [
+        (b"0\rt1230\rt12", b"t1230\r"),
+        (b"t1230\r", b"t1230\r"),
+        (b"\r\r", b"\r"),
+        (b"noise", b"noise"),
+        (b"", b""),
+    ],
+)
+def test_a_sample_is_cut_to_whole_lines(sample: bytes, whole: bytes) -> None:
+    assert protocol("slcan").whole_lines(sample) == whole
+    assert protocol("gvret").whole_lines(sample) == sample
