@@ -58,6 +58,20 @@ def mark_at(page: Page, km: float) -> tuple[float, float]:
     return box["x"] + x, box["y"] + top + (box["height"] - foot - 2 * top) * share - 10
 
 
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, (320, 640), (600, 800), (800, 1000), (960, 600)])
+def test_the_lanes_stay_where_they_are_when_the_pointer_comes(
+    chromium: Browser, pages: dict[str, str], driven_url: str, size: tuple[int, int]
+) -> None:
+    for url in (pages["three"], driven_url):
+        with browsing.opened(chromium, url, size) as page:
+            before = page.locator("#lanes").bounding_box()
+            hint = page.locator("#readout").inner_text()
+            assert before is not None
+            page.mouse.move(before["x"] + before["width"] / 2, before["y"] + 100)
+            browsing.until(page, f"document.getElementById('readout').innerText !== {hint!r}")
+            assert page.locator("#lanes").bounding_box() == before, url
+
+
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_a_click_on_a_mark_shows_where_the_gap_grew(
     chromium: Browser, pages: dict[str, str], size: tuple[int, int]
