@@ -39,6 +39,8 @@ second: so the frames before each are there in time, and none is shown later tha
 STEP_S = 0.015
 """A longer pause ends at a multiple of this if bytes pile up. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per
 second, fills nine tenths of a terminal's buffer of 4 kB in it."""
+FULL_BYTES = 4096
+"""A terminal's buffer in the kernel. A read of as many finds the reader behind, so that it does not pause."""
 PILED_BYTES = 1536
 """So many waiting bytes end a pause. An adapter that finds the kernel's buffer full must wait, and some lose frames."""
 CHUNK_BYTES = 65536
@@ -56,8 +58,6 @@ class Chunk(NamedTuple):
     port: str
     t_us: int
     data: bytes
-    is_timed: bool = False
-    """Whether its frames carry their own times: it can wait until something else needs a decoding round."""
 
 
 def stamped_pause_s(t_us: int) -> float:

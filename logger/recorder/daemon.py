@@ -37,8 +37,9 @@ from logger.logfile.open_or_quarantine import begin_log, open_again
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import Log, SessionStart
 from logger.recorder.chrony import ChronySource
-from logger.recorder.decoder_loop import DecoderLoop, LinkState
+from logger.recorder.decoder_loop import DecoderLoop
 from logger.recorder.inbox import CrewOrder, Inbox
+from logger.recorder.link_state import LinkState
 from logger.recorder.live_socket import LiveSocket
 from logger.recorder.power import REQUEST, PowerOff
 from logger.recorder.protection import COMMAND as PROTECT
@@ -137,7 +138,10 @@ class Recorder:
         try:
             while not stop.is_set():
                 has_fix = self.decoder_loop.round()
-                if live is not None and schedule.is_due(self.origin.t_us(), has_fix):
+                now_us = self.origin.t_us()
+                if live is not None and schedule.is_due(
+                    now_us, has_fix, self.decoder_loop.to_beat_us(now_us)
+                ):
                     live.publish(self.decoder_loop.line)
                 on_round()
                 self.decoder_loop.wait(schedule.wait_us(self.origin.t_us()))

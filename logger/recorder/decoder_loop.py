@@ -10,7 +10,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +21,7 @@ from firmware_bridge.records import Fix
 from logger.live.document import document
 from logger.live.encoding import LineEncoder
 from logger.recorder.inbox import CrewOrder, Inbox, Item
+from logger.recorder.link_state import LinkState
 from logger.recorder.pipeline import Pipeline
 from logger.recorder.power import PowerOff
 from logger.recorder.restart_state import Origin, state_text
@@ -51,19 +51,6 @@ _OVERDUE_S = 1.0
 """Rows that wait this much longer than `max_loss_s` are in danger even without a write error: the card may hang in a
 sync."""
 _GOOD_STATES = frozenset({"opening", "open"})
-
-
-@dataclass(frozen=True, slots=True)
-class LinkState:
-    """The state of a port, as shown."""
-
-    state: str
-    detail: str
-    since_t_us: int
-    good: int
-    bad: int
-    foreign_bytes: int
-    warning: str = ""
 
 
 class DecoderLoop:
@@ -109,9 +96,17 @@ class DecoderLoop:
         if rest_us > 0:
             time.sleep(rest_us / 1e6)
             now += rest_us
-        if not self._askers:  # else their next requests may be due
-            beat_us = self.pipeline.next_beat_us + _SETTLE_US - now
+        if self._askers:  # their next requests may be due
+            return
+        beat_us = self.to_beat_us(now)
+        if 0 < beat_us <= ROUND_US:
+            time.sleep(beat_us / 1e6)  # what comes until then is decoded with the beat
+        else:
             self._inbox.wait(max(0, min(beat_us, longest_us)) / 1e6)
+
+    def to_beat_us(self, now_us: int) -> int:
+        """Time until the round of the next beat, which has new engine readings."""
+        return self.pipeline.next_beat_us + _SETTLE_US - now_us
 
     def _is_behind(self) -> bool:
         return len(self._inbox) > _ROUND_BYTES and not self._writer.is_crowded()

@@ -27,10 +27,10 @@ QUEUE_BYTES = 32 * 1024 * 1024
 """Maximum size of the queue: about 18 s of a saturated 1 Mbit/s bus, and a third of the recorder's memory limit."""
 _RETRY_S = 1.0
 """Interval between tries after an error."""
-_SYNC_SHARE = 0.85
-"""Share of `max_loss_s` within which rows are on the card; the rest covers the way to the writer (50 ms in the port and
-65 ms to the next round where an adapter stamps its frames). The measured time of a commit and the time since the queue
-was last emptied are subtracted."""
+_SYNC_SHARE = 0.9
+"""Share of `max_loss_s` within which rows are on the card; the rest covers the way to the writer (where an adapter
+stamps its frames up to 50 ms in the port and 20 ms to the round). The measured time of a commit and the time since the
+queue was last emptied are subtracted."""
 _MIN_INTERVAL_S = 0.1
 """Minimum interval between commits: more would only make a slow card slower."""
 _STUCK_S = 2.0

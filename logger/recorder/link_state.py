@@ -1,0 +1,18 @@
+"""The state of a port, as the recorder shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """The state of a port, as shown."""
+
+    state: str
+    detail: str
+    since_t_us: int
+    good: int
+    bad: int
+    foreign_bytes: int
+    warning: str = ""
