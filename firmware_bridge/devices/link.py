@@ -58,6 +58,8 @@ class Chunk(NamedTuple):
     port: str
     t_us: int
     data: bytes
+    is_timed: bool = False
+    """Whether its frames carry their own times, so that it can wait for the next decoding round."""
 
 
 def stamped_pause_s(t_us: int) -> float:

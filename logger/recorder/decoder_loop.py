@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 ROUND_US = 20_000
 """Shortest interval between rounds, a small part of the 150 ms within which a value reaches the crew. Input after a
 longer pause is decoded at once."""
+_LONGEST_US = 50_000
+"""Longest pause between rounds: chunks of timed frames wait for one, and their rows must reach the writer in time."""
 _ROUND_BYTES = 1024 * 1024
 """Bytes decoded per round at most: a backlog is processed in portions that the writer can keep up with."""
 _SETTLE_US = 10_000
@@ -99,10 +101,7 @@ class DecoderLoop:
         if self._askers:  # their next requests may be due
             return
         beat_us = self.to_beat_us(now)
-        if 0 < beat_us <= ROUND_US:
-            time.sleep(beat_us / 1e6)  # what comes until then is decoded with the beat
-        else:
-            self._inbox.wait(max(0, min(beat_us, longest_us)) / 1e6)
+        self._inbox.wait(max(0, min(beat_us, longest_us, _LONGEST_US)) / 1e6)
 
     def to_beat_us(self, now_us: int) -> int:
         """Time until the round of the next beat, which has new engine readings."""

@@ -39,11 +39,12 @@ class Inbox:
         self._bytes = 0
         self._lost: Counter[str] = Counter()
         self._has_input = threading.Lock()
-        """Held while nothing is queued: to acquire it takes a tenth of the time of a condition or an event."""
+        """Held while nothing that cannot wait is queued: it takes a tenth of the time of a condition or an event."""
         self._has_input.acquire()
 
     def wait(self, timeout_s: float) -> None:
-        """Return once an item has been put since the last call, or after `timeout_s`. Only the thread that takes."""
+        """Return once an item that cannot wait has been put since the last call, or after `timeout_s`. Only the thread
+        that takes."""
         self._has_input.acquire(timeout=timeout_s)
 
     def put(self, item: Item) -> None:
@@ -55,7 +56,7 @@ class Inbox:
                 return
             self._items.append(item)
             self._bytes += weight
-            if self._has_input.locked():
+            if self._has_input.locked() and not (isinstance(item, Chunk) and item.is_timed):
                 self._has_input.release()
 
     def take(self, max_bytes: int) -> tuple[list[Item], dict[str, int]]:

@@ -29,8 +29,8 @@ _RETRY_S = 1.0
 """Interval between tries after an error."""
 _SYNC_SHARE = 0.9
 """Share of `max_loss_s` within which rows are on the card; the rest covers the way to the writer (where an adapter
-stamps its frames up to 50 ms in the port and 20 ms to the round). The measured time of a commit and the time since the
-queue was last emptied are subtracted."""
+stamps its frames up to 50 ms in the port, and then 15 ms to the round). The measured time of a commit and the time
+since the queue was last emptied are subtracted."""
 _MIN_INTERVAL_S = 0.1
 """Minimum interval between commits: more would only make a slow card slower."""
 _STUCK_S = 2.0

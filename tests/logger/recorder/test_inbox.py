@@ -83,3 +83,14 @@ def test_waiting_ends_with_the_first_item_also_if_it_came_before() -> None:
     threading.Timer(0.05, inbox.put, [LinkChange("gps", 2, "lost", "unplugged")]).start()
     inbox.wait(FOREVER_S)
     assert len(inbox.take(1000)[0]) == 1
+
+
+def test_frames_with_times_wait_for_the_next_round() -> None:
+    inbox = Inbox()
+    inbox.put(Chunk("bus", 1, b"t1230\r", is_timed=True))
+    began_s = time.monotonic()
+    inbox.wait(0.05)
+    assert time.monotonic() - began_s >= 0.05
+    inbox.put(Chunk("gps", 2, b"$"))
+    inbox.wait(FOREVER_S)
+    assert [chunk.t_us for chunk in inbox.take(10_000)[0]] == [1, 2]
