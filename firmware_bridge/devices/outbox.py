@@ -44,9 +44,8 @@ class Outbox:
                 self.dropped_bytes += len(data)
                 return False
             self._unsent += data
-            if (
-                data
-            ):  # else nothing is sent that clears the wake-up, and the port's reader never ends its wait
+            # After empty data nothing would be sent that clears the wake-up, and the reader's wait would never end.
+            if data:
                 os.eventfd_write(self.wake_fd, 1)
             return True
 

@@ -51,9 +51,8 @@ class SocketCanLink(PolledLink):
     if unknown.
     """
 
-    longest_pause_s = (
-        Link.longest_pause_s
-    )  # a socket cannot say how much waits, and may hold only 66 ms of a full bus
+    # A socket cannot say how much waits, and may hold only 66 ms of a full bus.
+    longest_pause_s = Link.longest_pause_s
 
     def __init__(
         self, expected: Expected, connection: socket.socket, outbox: Outbox, settings: Interface | None = None

@@ -128,10 +128,8 @@ class EngineReadings:
             here = wanted.intersection(columns.ids)
             if here:
                 newest = dict(zip(columns.ids, range(len(columns)), strict=True))
-                times_us, buses, datas = columns.times_us, columns.buses, columns.datas
                 for can_id in here:
-                    at = newest[can_id]
-                    self._latest[can_id] = times_us[at], buses[at], can_id, bytes(datas[at])
+                    self._latest[can_id] = _frame(columns, newest[can_id])
                 wanted = wanted - here
         self._unread.clear()
         self._unread_frames = 0

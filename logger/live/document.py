@@ -212,9 +212,8 @@ def _engine(shot: Snapshot) -> dict[str, Any]:
     ages_s = {t_us: _age(shot.t_us, t_us) for t_us in {t_us for t_us, _, _ in shot.engine.values()}}
     return {
         name: {
-            "value": round(value * 1000) / 1000
-            if -_LARGE < value < _LARGE
-            else value,  # as `_rounded`, in half its time
+            # As `_rounded`, in half of its time.
+            "value": round(value * 1000) / 1000 if -_LARGE < value < _LARGE else value,
             "unit": channel.unit,
             "age_s": ages_s[t_us],
         }
