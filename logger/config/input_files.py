@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import select
@@ -17,7 +18,7 @@ from logger.boundary.os_errors import hint_for
 MAX_BYTES = 1 << 25
 """32 MB: more than any file written for a configuration."""
 
-
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHECK_NAME = "check its name"
 PIPE_S = 2.0
 """A pipe that is silent for this long has no writer."""
@@ -48,14 +49,15 @@ def read_dbcs(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def read_text(path: Path, hint: str = _CHECK_NAME) -> str:
-    """A UTF-8 text file. Raises ConfigurationError, with `hint` if the file cannot be read."""
+    """A text file in UTF-8, or in UTF-16 with its mark. Raises ConfigurationError, with `hint` if it cannot be read."""
     data = read_bytes(path, hint)
     if (other := other_kind(path, "toml", "text")) is not None:
         raise ConfigurationError(
             f"this is {other.name}", where=str(path), hint=other.hint if hint == _CHECK_NAME else hint
         )
     try:
-        return data.decode("utf-8-sig")  # Windows' editor writes a mark at the beginning
+        # Windows' editor writes a mark at the beginning; its "Unicode" is UTF-16.
+        return data.decode("utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigurationError(

@@ -18,7 +18,7 @@ from logger.tomlconfig.schema import Flaw, empty, one_of, within
 CAN_PROTOCOLS = tuple(name for name in PROTOCOL_NAMES if name != "nmea")
 
 _BAUD = within(300, 12_000_000)  # from the slowest GPS receiver to the fastest USB serial chip
-_BITRATE = within(5_000, 1_000_000)  # the range of a classic CAN controller
+BITRATE = within(5_000, 1_000_000)  # the range of a classic CAN controller
 _DATA_BITRATE = within(5_000, 8_000_000)  # CAN FD, up to the limit of transceivers
 OBD2_BITRATES = (500_000, 250_000)
 """The bit rates of ISO 15765-4, the only ones at which an ELM327 sends requests."""
@@ -85,7 +85,7 @@ class Can:
     port: str
     protocol: str = field(metadata=one_of(CAN_PROTOCOLS))
     baud: int | Literal["auto"] = field(default="auto", metadata=_BAUD)
-    bitrate: int | None = field(default=None, metadata=_BITRATE)
+    bitrate: int | None = field(default=None, metadata=BITRATE)
     data_bitrate: int | None = field(default=None, metadata=_DATA_BITRATE)
     listen_only: bool | Literal["try"] = True
     dbc: tuple[Path, ...] = ()

@@ -1,9 +1,9 @@
 """Settings on the boot partition of an SD card, applied at the next boot: `python -m logger.install.card FOLDER`.
 
-The boot partition is FAT, so any computer can edit the file there: car number, pin, Wi-Fi. Valid settings replace the
-configuration and the access point's, and leave the file: pins and passwords do not stay on a partition that everybody
-can read. A mistake changes nothing: the recorder keeps the configuration that it had. Either way the result is in a
-second file there, one line per mistake.
+The boot partition is FAT, so any computer can edit the file there: car number, pin, Wi-Fi. Valid settings go into the
+configuration and the access point's, and the file is removed: pins and passwords do not stay on a partition that
+everybody can read. A mistake changes nothing: the recorder keeps the configuration that it had. Either way the result
+is in a second file there, one line per mistake.
 """
 
 from __future__ import annotations
@@ -11,104 +11,27 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import pbkdf2_hmac
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.terminal import echo
 from logger.boundary.whole_file import write_whole
-from logger.config.configuration import MIN_PIN_LENGTH
 from logger.config.input_files import read_text
-from logger.config.sources import CAN_PROTOCOLS
-from logger.install.accounts import Accounts
-from logger.install.change import edited_name
-from logger.install.configuration import Answers, given_answers, render, settled
-from logger.install.plan import CONFIGURATION, GROUP
+from logger.install.card_files import changed_files, present, write_all
+from logger.install.card_settings import Settings
 from logger.install.root import Root
-from logger.tomlconfig.schema import SECRET, Flaw, TomlError, TomlFile, one_of, within
+from logger.tomlconfig.schema import TomlError, TomlFile
 
 SETTINGS = "stagelog-settings.txt"
 """Its name ends in .txt because a double click then opens it in an editor on every system. Its syntax is TOML."""
 RESULT = "stagelog-result.txt"
-ACCESS_POINT = "/etc/hostapd/wlan0.conf"
-"""Read by Debian's hostapd@wlan0.service, which starts only if it is there."""
-_ROUNDS, _KEY_BYTES = 4096, 32
-"""IEEE 802.11 annex J.4: a WPA passphrase becomes the key by PBKDF2 of HMAC-SHA1, salted with the network's name."""
-_MAX_NAME_BYTES = 32
-_PASSWORD = re.compile(r"[ -~]{8,63}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
+_NAMES = re.compile(r"stagelog-settings(.*\.txt)?|stagel~\d\.txt", re.IGNORECASE)
+"""Also what a computer makes of the name: .txt.txt, "(1)", capital letters, the short name of FAT. The same are in
+systemd/image/has-settings.sh."""
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The keys of the file. A key that is missing has the value of a new installation."""
-
-    number: int | None = field(default=None, metadata=within(0, 99_999))
-    pin: str | None = field(default=None, repr=False, metadata=SECRET)
-    gps_port: str | None = None
-    can_port: str | None = None
-    protocol: str | None = field(default=None, metadata=one_of(CAN_PROTOCOLS))
-    bitrate: int | None = None
-    wifi_name: str | None = None
-    wifi_password: str | None = field(default=None, repr=False, metadata=SECRET)
-    wifi_country: str | None = None
-    wifi_channel: int = field(default=6, metadata=within(1, 13))
-
-    def flaws(self) -> Iterable[Flaw]:
-        if self.pin is not None and len(self.pin) < MIN_PIN_LENGTH:
-            yield Flaw(("pin",), "too short", f"use at least {MIN_PIN_LENGTH} characters")
-        if self.wifi_name is None:
-            if self.wifi_password is not None:
-                yield Flaw(("wifi_password",), "there is no network for it", 'add wifi_name = "..."')
-            return
-        if not 1 <= len(self.wifi_name.encode()) <= _MAX_NAME_BYTES or not self.wifi_name.isprintable():
-            what = "not the name of a Wi-Fi network"
-            yield Flaw(("wifi_name",), what, f"use 1 to {_MAX_NAME_BYTES} letters and digits")
-        if self.wifi_password is None or not _PASSWORD.fullmatch(self.wifi_password):
-            what = "missing" if self.wifi_password is None else "not a WPA password"
-            yield Flaw(("wifi_password",), what, "use 8 to 63 letters and digits, without accents")
-        if self.wifi_country is None or not _COUNTRY.fullmatch(self.wifi_country):
-            what = "missing" if self.wifi_country is None else "not a country"
-            hint = "write the two capital letters of the country where the car is, such as SA"
-            yield Flaw(("wifi_country",), f"{what}: the permitted channels depend on it", hint)
-        if self.pin is None:
-            yield Flaw(("pin",), "missing: the page needs one for the crew's tablets", 'add pin = "..."')
-
-    @property
-    def answers(self) -> Answers:
-        """The answers for a new configuration."""
-        given = given_answers(
-            {
-                name: getattr(self, name)
-                for name in ("number", "pin", "gps_port", "can_port", "protocol", "bitrate")
-            }
-        )
-        return settled(replace(Answers(), **given), given)
-
-    @property
-    def access_point(self) -> str:
-        """The configuration of hostapd; "" without Wi-Fi. Name and key are hexadecimal, so no text can add a line."""
-        if self.wifi_name is None or self.wifi_password is None:
-            return ""
-        name = self.wifi_name.encode()
-        key = pbkdf2_hmac("sha1", self.wifi_password.encode(), name, _ROUNDS, _KEY_BYTES)
-        lines = {
-            "interface": "wlan0",
-            "ssid2": name.hex(),
-            "utf8_ssid": 1,
-            "country_code": self.wifi_country,
-            "hw_mode": "g",
-            "channel": self.wifi_channel,
-            "ieee80211n": 1,
-            "wmm_enabled": 1,
-            "wpa": 2,
-            "wpa_key_mgmt": "WPA-PSK",
-            "rsn_pairwise": "CCMP",
-            "wpa_psk": key.hex(),
-        }
-        return "".join(f"{key}={value}\n" for key, value in lines.items())
+_MAX_LINES = 1000
+"""Of a file whose lines are checked one by one after a mistake."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -136,38 +59,75 @@ def applied(boot: Path, root: Root) -> str:
 
     Raises TomlError with every mistake, ConfigurationError, OSError.
     """
-    file = boot / SETTINGS
-    if not file.exists():
+    texts = {file: _text(file) for file in sorted(boot.iterdir()) if _NAMES.fullmatch(file.name)}
+    found = [file for file, text in texts.items() if _has_settings(text)]
+    if not found:
         return ""
-    text = read_text(file)
-    if all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines()):
-        return ""
+    if len(found) > 1:
+        names = " and ".join(file.name for file in found)
+        raise ConfigurationError("each has settings", where=names, hint="keep one of them")
+    (file,) = found
     if not os.access(file, os.W_OK):
         hint = "mount the boot partition read-write: settings with a pin must not stay there"
         raise ConfigurationError("cannot be removed after it is applied", where=str(file), hint=hint)
-    settings = TomlFile(text, SETTINGS).build(Settings)
+    settings = _toml(texts[file], file.name).build(Settings, present=present(root))
     try:
-        configuration = render(settings.answers)
+        changes = changed_files(settings, root)
     except ConfigurationError as error:  # it names a line of the new configuration, which nobody sees
-        raise ConfigurationError(error.what, where=SETTINGS, hint=error.hint) from error
-    _replace(root, CONFIGURATION, configuration, 0o640, GROUP)
-    if settings.access_point:
-        _replace(root, ACCESS_POINT, settings.access_point.encode(), 0o600)
+        raise ConfigurationError(error.what, where=file.name, hint=error.hint) from error
+    write_all(changes, root)
     _forget(file)
-    number = "no number" if settings.number is None else f"car {settings.number}"
-    page = "for the crew's tablets, with the pin" if settings.pin is not None else "on this machine only"
-    wifi = f"; Wi-Fi {settings.wifi_name}" if settings.wifi_name is not None else ""
+    answers, network = settings.answers, settings.network
+    number = "no number" if answers.number is None else f"car {answers.number}"
+    page = "for the crew's tablets, with the pin" if answers.pin is not None else "on this machine only"
+    wifi = f"; Wi-Fi {network.name}" if network is not None else ""
     return f"applied: {number}; crew page {page}{wifi}"
 
 
-def _replace(root: Root, path: str, content: bytes, mode: int, group: str = "root") -> None:
-    """Write a file; an edited one that is there keeps its content under another name."""
-    gid = Accounts(root).gid(group) or 0
-    present = root.look(path)
-    if present is not None and present.content not in (content, render(Answers())):
-        kept = PurePosixPath(path).with_name(edited_name(path, root))
-        root.write(str(kept), present.content, present.mode, present.uid, present.gid)
-    root.write(path, content, mode, 0, gid)
+def _text(file: Path) -> str:
+    """The text of a settings file, with Unix line ends. Raises ConfigurationError for what no editor shows."""
+    try:
+        text = (
+            read_text(file, hint=f"put a plain text file {SETTINGS} there")
+            .replace("\r\n", "\n")
+            .replace("\r", "\n")
+        )
+    except ConfigurationError as error:
+        where = error.where.removeprefix(f"{file.parent}/")
+        raise ConfigurationError(error.what, where=where, hint=error.hint) from error
+    for number, line in enumerate(text.split("\n"), 1):
+        odd = next((sign for sign in line if not (sign.isprintable() or sign == "\t")), None)
+        if odd is None or line.lstrip().startswith("#"):
+            continue
+        what, hint = f"an invisible character (U+{ord(odd):04X})", "delete the line and type it again"
+        if odd == "\0":
+            what = "the file is damaged: it has zero bytes"
+            hint = "write it again, and eject the card before you pull it out"
+        raise ConfigurationError(what, where=f"{file.name}:{number}", hint=hint)
+    return text
+
+
+def _toml(text: str, name: str) -> TomlFile:
+    """The text as TOML. Raises TomlError with every line that is not: each value is on a line of its own."""
+    try:
+        return TomlFile(text, name)
+    except TomlError:
+        lines = text.split("\n")
+        if len(lines) > _MAX_LINES:
+            raise
+        problems: list[ConfigurationError] = []
+        for number, line in enumerate(lines):
+            try:
+                TomlFile("\n" * number + line, name)
+            except TomlError as error:
+                problems += error.problems
+        if not problems:  # a key that is there twice
+            raise
+        raise TomlError(problems) from None
+
+
+def _has_settings(text: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith("#") for line in text.split("\n"))
 
 
 def _forget(file: Path) -> None:

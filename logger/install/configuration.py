@@ -6,14 +6,18 @@ logger.config validates the result.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from firmware_bridge.errors import ConfigurationError
 from logger.config import configuration
+from logger.config.configuration import Config
 from logger.install.plan import CONFIGURATION, LOGS
 from logger.tomlconfig.messages import literal
+from logger.tomlconfig.schema import Flaw
 
 GPS_NAME = "/dev/stagelog-gps"
 CAN_NAME = "/dev/stagelog-can"
@@ -24,6 +28,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - only together with a pin
 THIS_MACHINE = "127.0.0.1"
 NO_DEVICE = "none"
 """The answer if a car has no such device."""
+_WINDOWS_PORT = re.compile(r"com\d+:?", re.IGNORECASE)
+_DEVICE = re.compile(r"(tty|serial|rfcomm|stagelog-)\S+", re.IGNORECASE)
+"""Begins of names in /dev, which are no names of interfaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Answers:
 def settled(answers: Answers, given: Container[str]) -> Answers:
     """Complete the answers from those that were `given`: an interface and the protocol socketcan imply each other."""
     names_interface = bool(answers.can_port) and "/" not in answers.can_port
+    if "can_port" in given and "protocol" not in given and answers.protocol == "socketcan":
+        answers = replace(answers, protocol=Answers().protocol)
     if names_interface and "protocol" not in given:
         return replace(answers, protocol="socketcan")
     if answers.protocol == "socketcan" and "can_port" not in given:
@@ -53,11 +62,58 @@ def settled(answers: Answers, given: Container[str]) -> Answers:
 
 def given_answers(options: Mapping[str, Any]) -> dict[str, Any]:
     """The answers among the options of a verb, which are None unless given."""
-    return {name: "" if value == NO_DEVICE else value for name, value in options.items() if value is not None}
+    return {
+        name: "" if isinstance(value, str) and value.strip().lower() == NO_DEVICE else value
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def answers_of(config: Config) -> Answers:
+    """The answers that a configuration holds: of its adapters, those of the first."""
+    gps_port = config.gps.port if config.gps else ""
+    answers = Answers(number=config.car.number, gps_port=gps_port, can_port="", pin=config.serve.pin)
+    if not config.can:
+        return answers
+    can = config.can[0]
+    bitrate = can.bitrate or answers.bitrate
+    return replace(answers, can_port=can.port, protocol=can.protocol, bitrate=bitrate)
+
+
+def port_mistakes(ports: Mapping[str, str], protocol: str | None = None) -> Iterator[Flaw]:
+    """The mistakes in the ports of the answers `gps_port` and `can_port`, by name; the protocol is that of the adapter.
+
+    The configuration accepts any path and any interface, also one that exists only in a test. People type names.
+    """
+    for name, port in ports.items():
+        if not port:
+            continue
+        stable = GPS_NAME if name == "gps_port" else CAN_NAME
+        if port != port.strip() or not port.isprintable():
+            hint = f'write it as "{stable}"'
+            yield Flaw((name,), "it has blanks or signs that are in no name of a port", hint)
+        elif _WINDOWS_PORT.fullmatch(port):
+            hint = f'write "{stable}", or the name that it has here, such as "/dev/ttyUSB0"'
+            yield Flaw((name,), f"{port} is a name that Windows gives", hint)
+        elif _DEVICE.fullmatch(port) or port.startswith("dev/"):
+            hint = f'write "/dev/{port.removeprefix("dev/")}"'
+            yield Flaw((name,), f'"{port}" is not the path of a device', hint)
+        elif "/" in port:
+            if name == "can_port" and protocol == "socketcan":
+                hint = f'write "{INTERFACE_NAME}", or the protocol of the adapter, such as "{Answers().protocol}"'
+                yield Flaw((name,), f'"{port}" is a device, and socketcan is for interfaces', hint)
+        elif name == "gps_port":
+            yield Flaw((name,), f'"{port}" is not the path of a device', f'write it as "{stable}"')
+        elif protocol not in (None, "socketcan"):
+            hint = 'set protocol to "socketcan", or leave it out'
+            yield Flaw((name,), f'"{port}" is an interface, and {protocol} is for serial adapters', hint)
 
 
 def render(answers: Answers, path: Path = Path(CONFIGURATION)) -> bytes:
     """The text of the file at `path`. Raises ConfigurationError if an answer is not valid."""
+    ports = {"gps_port": answers.gps_port, "can_port": answers.can_port}
+    for (name, *_), what, hint in port_mistakes(ports, answers.protocol):
+        raise ConfigurationError(what, where=str(name), hint=hint)
     is_installed = path == Path(CONFIGURATION)
     head, log, tail, state = (_SERVICES_HEAD, _SERVICES_LOG, "", "") if is_installed else _OWN_FOLDER
     parts = (head, _car(answers), log, _gps(answers), _can(answers), _TAIL, tail, _serve(answers) + state)

@@ -94,7 +94,9 @@ def misfit(options: tuple[Any, ...], raw: Any, path: KeyPath) -> tuple[str, str]
 def _hint(options: tuple[Any, ...], raw: Any, key: str) -> str:
     option = options[0]
     is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
-    if isinstance(raw, str) and {int, float} & set(options) and re.fullmatch(r"[+-]?\d+(\.\d+)?", raw):
+    if raw is HIDDEN and str in options:
+        hint = f'write {key} = "..."'
+    elif isinstance(raw, str) and {int, float} & set(options) and re.fullmatch(r"[+-]?\d+(\.\d+)?", raw):
         hint = f"write {key} = {raw}, without quotes"
     elif str in options and is_number:
         hint = f'write {key} = "{raw}"'

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from firmware_bridge.errors import ConfigurationError
@@ -36,6 +37,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Range of dates: arithmetic with a date at an end of the calendar overflows."""
 
 _WRONG: Any = object()
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NEUTRAL: dict[Any, Any] = {float: math.nan, str: "", int: 0, bool: False, Literal: "", tuple: ()}
 
 
@@ -133,15 +135,15 @@ class TomlFile:
             raise TomlError([_syntax(error, text, name)]) from None
         self.places = Places(name, text)
 
-    def build(self, cls: type[T], *, whole: bool = True) -> T:
+    def build(self, cls: type[T], *, whole: bool = True, **unwritten: Any) -> T:
         """The text as one `cls`: the whole text, or only the tables that `cls` knows.
 
-        Raises TomlError with every problem.
+        `unwritten` are values of its fields that are not in the text. Raises TomlError with every problem.
         """
         tables = (
             self._tables if whole else {key: self._tables[key] for key in _fields(cls) if key in self._tables}
         )
-        built: T = self._table(cls, tables, ())
+        built: T = self._table(cls, tables, (), unwritten)
         if self._problems:
             raise self._error()
         return built
@@ -155,11 +157,13 @@ class TomlFile:
     def _error(self) -> TomlError:
         return TomlError(problem for _, problem in sorted(self._problems, key=lambda pair: pair[0]))
 
-    def _table(self, cls: type, raw: Mapping[str, Any], path: KeyPath) -> Any:
+    def _table(
+        self, cls: type, raw: Mapping[str, Any], path: KeyPath, unwritten: Mapping[str, Any] = _NOTHING
+    ) -> Any:
         fields = _fields(cls)
         for unknown in raw.keys() - fields.keys():
             self._complain((*path, unknown), "unknown key", nearest(unknown, fields))
-        values = {}
+        values = dict(unwritten)
         for key, field in fields.items():
             hint = _hints(cls)[field.name]
             if key in raw:

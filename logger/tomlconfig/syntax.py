@@ -13,9 +13,13 @@ from typing import Final
 GENERAL_HINT: Final = 'a line is key = value, [table] or [[table]]; text is in "quotes"'
 _MAX_VALUE_CHARS = 40
 """Of the value in a hint: a path, not a paragraph."""
-_SECRET_KEYS = frozenset({"pin"})
-"""Keys whose value never appears in a message."""
+_MAX_LINE_CHARS = 1000
+"""Of a line that is searched for a key without its sign: the search is quadratic in blanks."""
+_SECRET = re.compile(r"(.*_)?(pin|passw).*", re.IGNORECASE)
+"""Keys, also misspelt ones, whose value never appears in a message."""
 _PAIR = re.compile(r"\s*(?P<key>[A-Za-z0-9_.-]+)\s*(?P<sign>[=:])\s*(?P<value>[^#]*?)\s*(#.*)?")
+_NO_SIGN = re.compile(r"\s*(?P<key>[A-Za-z_]\w*)\s+(?P<value>[^=:#]*?)\s*(#.*)?", re.ASCII)
+_SPACED = re.compile(r"\s*(?P<key>[A-Za-z]\w*(?: +\w+)+)\s*[=:].*", re.ASCII)
 _HEADER = re.compile(r"\s*(?P<open>\[{1,2})\s*(?P<name>[A-Za-z0-9_.-]+)\s*\]?\s*(#.*)?")
 _TYPOGRAPHIC = re.compile("[\u2018-\u201f\u00ab\u00bb]")
 _BOOLEANS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
@@ -25,6 +29,7 @@ _DATE = re.compile(r"\d+-\d+-\d+.*")
 _NUMBERS: Final = {
     "a comma in a number": re.compile(r"([+-]?\d+) ?,(\d+)"),
     "a zero before a number": re.compile(r"0+(\d+)"),
+    "a sign after a number": re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:[;,]|//).*"),
     "a unit after a number": re.compile(r"([+-]?\d+(?:\.\d+)?)\s*[^\W\d_][^\W\d_/%]*"),
 }
 """The wrong forms of a number; their groups are the parts of the right one."""
@@ -64,7 +69,7 @@ def explained(message: str, line: str) -> tuple[str, str]:
     if (pair := _PAIR.fullmatch(line)) is not None and _DATE.fullmatch(pair["value"]):
         return "it is no date", "write it as 2026-01-15"
     what = next((words for begin, words in _WORDS.items() if message.startswith(begin)), "it cannot be read")
-    if found := _in_pair(line, what) or _in_header(line):
+    if found := _in_pair(line, what) or _in_header(line) or _in_key(line, what):
         return found
     return what, _HINTS.get(what, GENERAL_HINT)
 
@@ -76,6 +81,17 @@ def _in_header(line: str) -> tuple[str, str] | None:
         return None
     name = f"{header['open']}{header['name']}{']' * len(header['open'])}"
     return "the ] is missing", f"write {name}; {GENERAL_HINT}"
+
+
+def _in_key(line: str, what: str) -> tuple[str, str] | None:
+    """The words for `number 501` and `wifi name = "car"`."""
+    if what != "the = is missing" or len(line) > _MAX_LINE_CHARS:
+        return None
+    if (spaced := _SPACED.fullmatch(line)) is not None:
+        return "a space in the name of a key", f"write {'_'.join(spaced['key'].split())} = ..."
+    if (pair := _NO_SIGN.fullmatch(line)) is not None and pair["value"].isprintable():
+        return what, f"write {pair['key']} = {_corrected(pair['key'], pair['value'])}"
+    return None
 
 
 def unclosed(lines: Sequence[str]) -> int | None:
@@ -116,19 +132,19 @@ def _faults(sign: str, key: str, value: str) -> Iterator[tuple[str, str]]:
     if value[0] in "\"'[{" or "=" in value:
         return
     for what, pattern in _NUMBERS.items():
-        if key not in _SECRET_KEYS and (number := pattern.fullmatch(value)) is not None:
+        if not _SECRET.fullmatch(key) and (number := pattern.fullmatch(value)) is not None:
             yield what, ".".join(number.groups())
     yield "text without quotes", _corrected(key, value)
 
 
 def _corrected(key: str, value: str) -> str:
     """A value as TOML: numbers and lists as they are, a truth value as TOML has it, anything else in quotes."""
-    if re.fullmatch(r"[+-]?\d+(\.\d+)?|[\"'\[{].*", value) and key not in _SECRET_KEYS:
+    if re.fullmatch(r"[+-]?\d+(\.\d+)?|[\"'\[{].*", value) and not _SECRET.fullmatch(key):
         return value
     return _BOOLEANS.get(value.lower()) or _quoted(key, value)
 
 
 def _quoted(key: str, value: str) -> str:
     bare = _TYPOGRAPHIC.sub("", value).strip("\"' ")
-    is_shown = key not in _SECRET_KEYS and len(bare) <= _MAX_VALUE_CHARS and not set(bare) & set('"\\')
+    is_shown = not _SECRET.fullmatch(key) and len(bare) <= _MAX_VALUE_CHARS and not set(bare) & set('"\\')
     return f'"{bare}"' if is_shown else '"..."'

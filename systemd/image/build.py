@@ -42,8 +42,8 @@ PACKAGES = (
     "firmware-brcm80211",
 )
 """The last two are in Debian's non-free-firmware."""
-OPTIONS = ("read-only-root", "journald", "hardware-watchdog")
-"""Of `stagelog install --with`."""
+OPTIONS = ("read-only-root", "journald", "hardware-watchdog", "socketcan")
+"""Of `stagelog install --with`. The settings may name a CAN interface, and cannot install anything later."""
 TOOLS = (
     "mmdebstrap",
     "arch-test",
@@ -65,6 +65,7 @@ FILES = {
     "stagelog-card.service": "etc/systemd/system/stagelog-card.service",
     "stagelog-grow.service": "etc/systemd/system/stagelog-grow.service",
     "grow-logs.sh": "usr/local/lib/stagelog/grow-logs.sh",
+    "has-settings.sh": "usr/local/lib/stagelog/has-settings.sh",
     "wlan0.network": "etc/systemd/network/60-stagelog-wlan0.network",
     "ethernet.network": "etc/systemd/network/70-stagelog-ethernet.network",
     "fstab": "etc/fstab",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import subprocess
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from logger.config.configuration import Serve
-from logger.install.card import SETTINGS, Settings
+from logger.install.card import RESULT, SETTINGS
+from logger.install.card_settings import Settings
 from logger.install.plan import LOGS as LOGS_DIRECTORY
 from logger.install.plan import OPTIONS, RECORDER_USER
 from logger.tomlconfig.schema import TomlFile
@@ -63,6 +64,8 @@ def test_the_recorder_does_not_depend_on_the_settings() -> None:
         ("# the car\n  number = 501", True),
         ("\r\nnumber = 501\r\n", True),
         ("number: five", True),
+        ("\ufeff# number = 501\r\n", False),
+        ("# the car\rnumber = 501\r", True),
     ],
 )
 def test_a_file_of_comments_does_not_make_the_root_writable(
@@ -70,17 +73,57 @@ def test_a_file_of_comments_does_not_make_the_root_writable(
 ) -> None:
     file = tmp_path / SETTINGS
     file.write_text(text, newline="")
+    assert is_looked_at(tmp_path) is is_applied
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "STAGELOG-SETTINGS.TXT",
+        "stagelog-settings.txt.txt",
+        "stagelog-settings (1).txt",
+        "stagelog-settings",
+        "STAGEL~1.TXT",
+    ],
+)
+def test_a_file_that_a_computer_renamed_is_found(tmp_path: Path, name: str) -> None:
+    (tmp_path / SETTINGS).write_text("# as shipped\n")
+    assert not is_looked_at(tmp_path)
+    (tmp_path / name).write_text("number = 501\n")
+    assert is_looked_at(tmp_path)
+
+
+def test_what_cannot_be_read_as_text_is_reported(tmp_path: Path) -> None:
+    (tmp_path / SETTINGS).mkdir()
+    assert is_looked_at(tmp_path)
+    (tmp_path / SETTINGS).rmdir()
+    (tmp_path / SETTINGS).write_bytes(bytes(4096))
+    assert is_looked_at(tmp_path)
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    for name in (f"._{SETTINGS}", RESULT, "config.txt", f".{SETTINGS}.swp"):
+        (tmp_path / name).write_text("number = 501\n")
+    assert not is_looked_at(tmp_path)
+
+
+def is_looked_at(folder: Path) -> bool:
+    """Whether the unit's condition lets it apply what is in a folder."""
     (condition,) = values(IMAGE / "stagelog-card.service", "Service", "ExecCondition")
-    command = shlex.split(condition.replace(f"/boot/firmware/{SETTINGS}", shlex.quote(str(file))))
-    assert subprocess.run(command, check=False).returncode == (0 if is_applied else 1)
+    shell, script, _ = shlex.split(condition)
+    command = [shell, str(IMAGE / Path(script).name), str(folder)]
+    code = subprocess.run(command, check=False).returncode
+    assert code in (0, 1)
+    return code == 0
 
 
 def test_each_line_of_the_settings_file_is_a_key_with_a_valid_value() -> None:
     text = (IMAGE / SETTINGS).read_text()
     lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
     settings = TomlFile("\n".join(lines), SETTINGS).build(Settings)
-    assert len(lines) == len(fields(Settings))
-    assert Settings().wifi_channel == settings.wifi_channel
+    names = {field.name for field in fields(Settings)} - {"present"}
+    assert {line.split(" = ")[0] for line in lines} == names
+    assert settings.network == replace(settings, wifi_channel=None).network, "the usual channel"
     assert TomlFile(text, SETTINGS).build(Settings) == Settings(), "as shipped it sets nothing"
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from firmware_bridge.errors import ConfigurationError
 from logger.config import configuration
-from logger.install.card import ACCESS_POINT, SETTINGS, applied
+from logger.install.card import SETTINGS, applied
+from logger.install.card_files import ACCESS_POINT
 from logger.install.plan import CONFIGURATION
 from logger.install.root import Root
 from logger.tomlconfig.schema import TomlError
@@ -149,8 +150,8 @@ def test_every_mistake_is_reported_at_its_line_without_secrets(card: tuple[Path,
         ("pin = \u201c1234\u201d\n", f"{SETTINGS}:1"),
         ("pin = 1234\n", "pin"),
         ('protocol = "elm"\n', "protocol"),
-        ("bitrate = 12\n", f"{SETTINGS}: can[0].bitrate"),
-        ('gps_port = "  "\n', f"{SETTINGS}: gps.port"),
+        ("bitrate = 12\n", f"{SETTINGS}:1: bitrate"),
+        ('gps_port = "  "\n', f"{SETTINGS}:1: gps_port"),
         ('can_port = ""\nbitrate = "fast"\n', "bitrate"),
         (NETWORK.replace('"car"', '""'), "wifi_name"),
         (NETWORK.replace('"car"', f'"{"x" * 33}"'), "wifi_name"),
@@ -175,7 +176,9 @@ def test_odd_values_are_refused_and_nothing_changes(card: tuple[Path, Root], tex
     assert all("\n" not in problem and len(problem) < 500 for problem in found)
 
 
-@pytest.mark.parametrize("data", [b"number = \xff\xfe\n", "number = 501\n".encode("utf-16"), b"\x00" * 4096])
+@pytest.mark.parametrize(
+    "data", [b"number = \xff\xfe\n", "number = 501\n".encode("utf-16-le"), b"\x00" * 4096]
+)
 def test_a_file_that_is_not_text_is_refused(card: tuple[Path, Root], data: bytes) -> None:
     boot, root = card
     (boot / SETTINGS).write_bytes(data)

@@ -1,0 +1,56 @@
+"""Change values in a TOML text that somebody edited: comments, order and all other keys stay."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from logger.tomlconfig.messages import literal
+from logger.tomlconfig.positions import KeyPath, lines
+
+_VALUE = r"""(?P<before>\s*{key}\s*=\s*)(?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\[{{,]+)(?P<after>\s*(?:\#.*)?)"""
+"""A line of a key and a scalar."""
+
+
+def with_values(text: str, values: Mapping[KeyPath, Any]) -> str | None:
+    """The valid TOML `text` with these scalars; None where that needs more than a line for each.
+
+    A key that is missing is added at the head of its table.
+    """
+    changed = text
+    for path, value in values.items():
+        found = _with_value(changed, path, literal(value))
+        if found is None:
+            return None
+        changed = found
+    try:
+        is_right = tomllib.loads(changed) == _expected(tomllib.loads(text), values)
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None
+    return changed if is_right else None
+
+
+def _with_value(text: str, path: KeyPath, value: str) -> str | None:
+    rows, at = text.split("\n"), lines(text)
+    key = str(path[-1])
+    if (number := at.get(path)) is not None:
+        row = re.fullmatch(_VALUE.format(key=re.escape(key)), rows[number - 1].rstrip("\r"))
+        if row is None:
+            return None
+        rows[number - 1] = f"{row['before']}{value}{row['after']}"
+    elif (number := at.get(path[:-1])) is not None:
+        rows.insert(number, f"{key} = {value}")
+    else:
+        return None
+    return "\n".join(rows)
+
+
+def _expected(tables: dict[str, Any], values: Mapping[KeyPath, Any]) -> dict[str, Any]:
+    for path, value in values.items():
+        table: Any = tables
+        for part in path[:-1]:
+            table = table[part]
+        table[path[-1]] = value
+    return tables
