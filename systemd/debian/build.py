@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -136,8 +137,10 @@ def debian_version(version: str) -> str:
 
 def own_wheel(folder: Path) -> Path:
     """Build the wheel of this checkout."""
-    run_pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
-    return next(folder.glob("stagelog-*.whl"))
+    # In the checkout's own folder `build` are modules of earlier commits: setuptools would pack them too.
+    afresh = f"--config-settings=--global-option=build --build-base={shlex.quote(str(folder / 'build'))}"
+    run_pip("wheel", "--no-deps", afresh, "--wheel-dir", str(folder), str(ROOT))
+    return next(folder.glob("*.whl"))
 
 
 def download(requirements: Iterable[str], architecture: str, scratch: Path, python: str) -> list[Path]:

@@ -1,13 +1,25 @@
-"""Versions of the Debian package, which sort as the versions of the program do."""
+"""The Debian package's version, which sorts as the program's does, and its modules, which are those of the checkout."""
 
 from __future__ import annotations
 
 import importlib.util
+import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 BUILD = Path(__file__).parents[2] / "systemd/debian/build.py"
+
+
+@pytest.fixture
+def build() -> ModuleType:
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("debian_build", BUILD)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize(
@@ -20,9 +32,24 @@ BUILD = Path(__file__).parents[2] / "systemd/debian/build.py"
         ("0.2.0.dev709+gb1rc2.d20261129", "0.2.0~dev709+gb1rc2.d20261129"),
     ],
 )
-def test_only_the_public_version_changes(version: str, debian: str) -> None:
-    spec = importlib.util.spec_from_file_location("debian_build", BUILD)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.debian_version(version) == debian
+def test_only_the_public_version_changes(build: ModuleType, version: str, debian: str) -> None:
+    assert build.debian_version(version) == debian
+
+
+@pytest.mark.process
+def test_a_module_of_an_earlier_commit_is_not_packed(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "a checkout"
+    for folder in (checkout / "car", checkout / "build/lib/car"):
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").touch()
+    (checkout / "build/lib/car/renamed.py").touch()
+    (checkout / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools>=68"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "car"\nversion = "1"\n[tool.setuptools]\npackages = ["car"]\n'
+    )
+    monkeypatch.setattr(build, "ROOT", checkout)
+    names = zipfile.ZipFile(build.own_wheel(tmp_path / "own wheel")).namelist()
+    assert "car/__init__.py" in names
+    assert "car/renamed.py" not in names
