@@ -1,6 +1,6 @@
 """Run stagelog on an emulated Raspberry Pi: `python -m tests.pi STEP`.
 
-    drive           install the package, record, verify, review, serve, purge: all on a Pi's processor
+    drive           install, record, verify, review, serve, remove: all on a Pi's processor; --pip without a compiler
     machine         the same in a whole machine with USB adapters, whose power is cut again and again
     card            an SD-card image by its recipe, booted with settings on its FAT partition
     instructions    count the recorder's instructions per second under three loads, by thread
@@ -8,7 +8,7 @@
     start           exec to the first row with a DBC file of 2,000 signals: time and instructions
 
 With --native the last two measure on this machine's processor. That needs no root, and compares a change before and
-after within a minute.
+after within a minute. With --architecture armhf the Pi has a 32-bit system.
 
 Needs root, and Debian's qemu-user, qemu-user-static, mmdebstrap, arch-test and gcc; `pythons` needs debootstrap. The
 first run makes a Debian for the Pi's processor in some minutes and keeps it in `--folder`.
@@ -27,21 +27,27 @@ from tests.pi import roots
 from tests.pi.card import try_card
 from tests.pi.instructions import LOADS, instructions
 from tests.pi.machines import cut
-from tests.pi.processors import ARM64_EMULATOR, Arm64, Native, Processor
+from tests.pi.processors import EMULATORS, Native, Pi, Processor
 from tests.pi.pythons import RELEASES, pythons
 from tests.pi.session import drive
 from tests.pi.start import start
 
 KEPT = Path.home() / ".cache" / "stagelog" / "pi"
 NOT_INSTALLED = 69
-_NEEDED = ("gcc", ARM64_EMULATOR, f"{ARM64_EMULATOR}-static", "mmdebstrap", "arch-test", "dpkg-deb")
+_TOOLS = ("gcc", "mmdebstrap", "arch-test", "dpkg-deb")
+_BOOTED = {"machine": "arm64", "card": "arm64"}
+"""Steps that boot a kernel, and its architecture."""
 
 
 def main(arguments: list[str]) -> int:
     """Parse the options and run a step. Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.architecture != _BOOTED.get(options.step, options.architecture):
+        parser.error(f"{options.step} boots a kernel of {_BOOTED[options.step]}")
     is_native = getattr(options, "native", False)
-    needed = ("gcc", Native.emulator) if is_native else _NEEDED
+    emulator = EMULATORS[options.architecture]
+    needed = ("gcc", Native.emulator) if is_native else (*_TOOLS, emulator, f"{emulator}-static")
     missing = [tool for tool in needed if shutil.which(tool) is None]
     if not is_native and os.geteuid() != 0:
         missing.append("the rights of root")
@@ -54,19 +60,20 @@ def main(arguments: list[str]) -> int:
         return 0 if pythons(options.folder, options.on or list(RELEASES)) else 1
     if is_native:
         return 0 if options.measure(Native(), options) else 1
-    root = roots.kept_root(options.folder, options.release)
+    debian = roots.Debian(options.release, options.architecture)
+    root = roots.kept_root(options.folder, debian)
     if root is None:
-        print("making a Debian for arm64, once; this takes some minutes", file=sys.stderr)
-        root = roots.make_root(options.folder, options.release)
+        print(f"making a Debian for {options.architecture}, once; this takes some minutes", file=sys.stderr)
+        root = roots.make_root(options.folder, debian)
     return 0 if options.run(root, options) else 1
 
 
 def _in_a_root(root: Path, options: argparse.Namespace) -> bool:
     """Measure on a Pi's processor, with the package's libraries and this checkout."""
     with roots.overlay(root) as changed, tempfile.TemporaryDirectory() as scratch:
-        for package in roots.build_packages(Path(scratch), options.packages):
+        for package in roots.build_packages(Path(scratch), options.packages, options.architecture):
             roots.run("dpkg-deb", "-x", str(package), str(changed))
-        passed: bool = options.measure(Arm64(changed), options)
+        passed: bool = options.measure(Pi(changed, options.architecture), options)
         return passed
 
 
@@ -79,7 +86,7 @@ def _start(processor: Processor, options: argparse.Namespace) -> bool:
 
 
 def _drive(root: Path, options: argparse.Namespace) -> bool:
-    return drive(root, options.seconds, options.packages)
+    return drive(root, options.architecture, options.seconds, options.packages, is_by_pip=options.pip)
 
 
 def _cut(root: Path, options: argparse.Namespace) -> bool:
@@ -92,11 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", type=Path, default=KEPT, help="folder of the roots that are kept")
     parser.add_argument("--release", choices=roots.RELEASES, default=roots.RELEASES[0])
-    parser.add_argument("--packages", type=Path, help="folder with packages for arm64 that were built before")
+    parser.add_argument("--architecture", choices=tuple(EMULATORS), default="arm64")
+    parser.add_argument("--packages", type=Path, help="folder with packages that were built before")
     steps = parser.add_subparsers(dest="step", required=True)
     driving = steps.add_parser("drive")
     driving.set_defaults(run=_drive)
     driving.add_argument("--seconds", type=float, default=30.0, help="length of the recording")
+    driving.add_argument(
+        "--pip", action="store_true", help="install this checkout by pip instead of the package"
+    )
     machine = steps.add_parser("machine")
     machine.set_defaults(run=_cut)
     machine.add_argument("--cuts", type=int, default=10, help="number of power cuts")

@@ -17,7 +17,9 @@ show() {
 }
 formats=/proc/sys/fs/binfmt_misc
 [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
-[ -e $formats/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >$formats/register
+for format in qemu-aarch64 qemu-arm; do
+    [ -e $formats/$format ] || cat /usr/lib/binfmt.d/$format.conf >$formats/register
+done
 for path in /dev /proc /sys; do
     show $path
 done

@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.bench.gps import epoch
 from tests.pi import roots
 from tests.pi.instructions import GPS_HZ
-from tests.pi.processors import Arm64
+from tests.pi.processors import Pi
 from tests.power_cuts.__main__ import card, report
 from tests.power_cuts.cuts import ITINERARY, Car
 from tests.power_cuts.images import LOGS_MB, Board, Guest, filled, newest, run
@@ -126,7 +126,7 @@ def _guest(root: Path, folder: Path, built: Path | None) -> Guest:
         (changed / "etc/systemd/system/task.service").write_text(_TASK_UNIT)
         wants = changed / "etc/systemd/system/multi-user.target.wants"
         (wants / "task.service").symlink_to("../task.service")
-        pi = Arm64(changed)
+        pi = Pi(changed, "arm64")
         roots.run(*pi.command(["/bin/sh", str(_HERE / "install.sh"), str(folder)], folder, _HERE))
         boot = changed / "boot"
         guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4", BOARD, logs="/")

@@ -13,11 +13,15 @@ _ENTER = Path(__file__).with_name("enter.sh")
 _PYTHON = "/opt/stagelog/bin/python3"
 """The package's Python, in a root."""
 
+EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
+"""QEMU's user mode by Debian's architecture: of a Pi's 64-bit system, and of its 32-bit one.
 
-ARM64_EMULATOR = "qemu-aarch64"
-"""It loads plugins; the static one of qemu-user-static, which the kernel starts, does not."""
+It loads plugins; the static one of qemu-user-static, which the kernel starts, does not.
+"""
 _LIBRARIES = (Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
 """Where the emulator's loader and libraries are."""
+NETWORK = (Path("/etc/resolv.conf"), Path("/etc/ssl"), Path("/etc/pip.conf"))
+"""How pip in a root reaches the package index."""
 
 
 def in_root(root: Path, command: Sequence[str], *shown: Path) -> list[str]:
@@ -45,14 +49,15 @@ class Native:
         return [self.emulator, *options, sys.executable, *arguments]
 
 
-class Arm64(NamedTuple):
-    """A 64-bit ARM processor in the root of a Debian (roots.py)."""
+class Pi(NamedTuple):
+    """A Pi's processor in the root of a Debian (roots.py)."""
 
     root: Path
+    architecture: str
 
     def python(self, arguments: Sequence[str], folder: Path, options: Sequence[str] = ()) -> list[str]:
         """See Processor."""
-        qemu = Path(str(shutil.which(ARM64_EMULATOR)))
+        qemu = Path(str(shutil.which(EMULATORS[self.architecture])))
         return self.command([str(qemu), *options, _PYTHON, *arguments], folder, CHECKOUT, qemu, *_LIBRARIES)
 
     def command(self, command: Sequence[str], *shown: Path) -> list[str]:

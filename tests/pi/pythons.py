@@ -7,12 +7,10 @@ import subprocess
 from pathlib import Path
 
 from tests.pi import roots
-from tests.pi.processors import CHECKOUT, in_root
+from tests.pi.processors import CHECKOUT, NETWORK, in_root
 
 RELEASES = ("trixie", "forky")
 """Python 3.13 and 3.14."""
-_NETWORK = (Path("/etc/resolv.conf"), Path("/etc/ssl"), Path("/etc/pip.conf"))
-"""How pip reaches the package index here."""
 
 
 def pythons(folder: Path, releases: list[str]) -> bool:
@@ -20,7 +18,7 @@ def pythons(folder: Path, releases: list[str]) -> bool:
     passed = True
     for release in releases:
         with roots.overlay(roots.native_root(folder, release)) as root:
-            shown = (CHECKOUT, *(path for path in _NETWORK if path.exists()))
+            shown = (CHECKOUT, *(path for path in NETWORK if path.exists()))
             command = ["sh", "-c", f"cd {CHECKOUT} && exec python3 -m tests.environments pythons"]
             environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
             environment |= {name: value for name, value in os.environ.items() if name.endswith("_proxy")}

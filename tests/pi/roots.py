@@ -1,7 +1,7 @@
 """Root file systems of Debian for a Raspberry Pi's processor, made once and kept in a folder.
 
-mmdebstrap unpacks the packages, and their own scripts run under QEMU in user mode. A root has a kernel, so that the
-same files boot as a whole machine. A step works on an overlay of a root, which stays as it is.
+mmdebstrap unpacks the packages, and their own scripts run under QEMU in user mode. A 64-bit root has a kernel, so that
+the same files boot as a whole machine. A step works on an overlay of a root, which stays as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.pi.processors import CHECKOUT, in_root
 from tests.power_cuts.images import mirror
@@ -24,32 +25,41 @@ _INITRAMFS = {
     "etc/initramfs-tools/conf.d/small": "MODULES=list\nBUSYBOX=auto\n",
     "usr/share/initramfs-tools/modules.d/stagelog": "virtio_pci\nvirtio_blk\next4\ncrc32c_generic\n",
 }
-PACKAGES = (
-    "python3",
-    "systemd-sysv",
-    "udev",
-    "dbus",
-    "kmod",
-    "iproute2",
-    "e2fsprogs",
-    "linux-image-arm64",
-    "initramfs-tools",
-    "zstd",
-)
+_PACKAGES = ("python3", "python3-venv", "systemd-sysv", "udev", "dbus", "kmod", "iproute2", "e2fsprogs")
+_KERNELS = {"arm64": ("linux-image-arm64", "initramfs-tools", "zstd"), "armhf": ()}
+"""What a root boots with. No step boots a 32-bit one."""
 _NATIVE_PACKAGES = ("python3", "python3-venv", "ca-certificates", "sqlite3", "procps", "git")
 _MADE_OF = "stagelog-made-of"
-_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
+"""Of programs in a root."""
 
 
-def kept_root(folder: Path, release: str) -> Path | None:
+class Debian(NamedTuple):
+    """A Debian of Raspberry Pi OS."""
+
+    release: str
+    architecture: str
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Besides the essential ones."""
+        return (*_PACKAGES, *_KERNELS[self.architecture])
+
+    def root(self, folder: Path) -> Path:
+        """Where its root is kept in `folder`."""
+        return folder / f"{self.release}-{self.architecture}"
+
+
+def kept_root(folder: Path, debian: Debian) -> Path | None:
     """The root in `folder`, or None if there is none or its packages differ."""
-    made_of = folder / release / _MADE_OF
-    return made_of.parent if made_of.exists() and made_of.read_text() == " ".join(PACKAGES) else None
+    made_of = debian.root(folder) / _MADE_OF
+    is_current = made_of.exists() and made_of.read_text() == " ".join(debian.packages)
+    return made_of.parent if is_current else None
 
 
-def make_root(folder: Path, release: str) -> Path:
-    """Make the root of a Debian release. Takes some minutes and 1 GB, and needs root."""
-    root = folder / release
+def make_root(folder: Path, debian: Debian) -> Path:
+    """Make the root of a Debian. Takes some minutes and 1 GB, and needs root."""
+    root = debian.root(folder)
     if root.exists():
         shutil.rmtree(root)
     root.mkdir(parents=True)
@@ -58,10 +68,16 @@ def make_root(folder: Path, release: str) -> Path:
         for path, text in _INITRAMFS.items():
             (Path(scratch) / Path(path).name).write_text(text)
             hooks.append(f"--setup-hook=install -D -m 644 {scratch}/{Path(path).name} $1/{path}")
-        include = f"--include={','.join(PACKAGES)}"
-        making = ["mmdebstrap", "--architectures=arm64", "--variant=minbase", include, *hooks]
-        run(*in_root(Path("/"), [*making, release, str(root), mirror()]))
-    (root / _MADE_OF).write_text(" ".join(PACKAGES))
+        include = f"--include={','.join(debian.packages)}"
+        making = [
+            "mmdebstrap",
+            f"--architectures={debian.architecture}",
+            "--variant=minbase",
+            include,
+            *hooks,
+        ]
+        run(*in_root(Path("/"), [*making, debian.release, str(root), mirror()]))
+    (root / _MADE_OF).write_text(" ".join(debian.packages))
     return root
 
 
@@ -93,18 +109,20 @@ def overlay(root: Path) -> Iterator[Path]:
             run("umount", str(merged))
 
 
-def build_packages(folder: Path, built: Path | None = None) -> list[Path]:
-    """Build the arm64 packages of this checkout, or take those in the folder `built`: stagelog, stagelog-review."""
+def build_packages(folder: Path, built: Path | None = None, architecture: str = "arm64") -> list[Path]:
+    """Build the packages of this checkout, or take those in the folder `built`: stagelog, stagelog-review.
+
+    There is no stagelog-review for armhf.
+    """
+    pattern = f"*_{architecture}.deb"
     if built is not None:
-        return [
-            Path(shutil.copy(package, folder)) for package in sorted(built.glob("*_arm64.deb"), reverse=True)
-        ]
+        return [Path(shutil.copy(package, folder)) for package in sorted(built.glob(pattern), reverse=True)]
     script = str(CHECKOUT / "systemd/debian/build.py")
-    run(sys.executable, script, "--architecture=arm64", "-o", str(folder), environment=None)
-    return sorted(folder.glob("*.deb"), reverse=True)
+    run(sys.executable, script, f"--architecture={architecture}", "-o", str(folder), environment=None)
+    return sorted(folder.glob(pattern), reverse=True)
 
 
-def run(*command: str, environment: dict[str, str] | None = _ENVIRONMENT) -> str:
+def run(*command: str, environment: dict[str, str] | None = ENVIRONMENT) -> str:
     """Run a command and return its output. SystemExit with the end of its output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
