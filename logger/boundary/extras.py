@@ -6,9 +6,11 @@ installation's size.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError
 
@@ -23,6 +25,9 @@ _EXTRAS = {
     "fsspec": "fleet",
 }
 """The extra of pyproject.toml that installs a package."""
+_OF_DEBIAN_PACKAGE = "lib/pure"
+"""The folder of libraries in the Debian package's environment (systemd/debian/build.py); pip makes none."""
+_MAX_INT32 = 2**31 - 1
 
 
 def is_installed(package: str) -> bool:
@@ -60,5 +65,15 @@ def missing(error: ImportError, verb: str) -> ConfigurationError | None:
 def _not_installed(package: str, verb: str) -> ConfigurationError:
     extra = "fleet" if verb == "fleet" else _EXTRAS[package]  # [fleet] has all that its verb needs
     return ConfigurationError(
-        f"needs {package}, which is not installed", where=verb, hint=f'pip install "stagelog[{extra}]"'
+        f"needs {package}, which is not installed", where=verb, hint=how_to_install(extra)
     )
+
+
+def how_to_install(extra: str) -> str:
+    """How to get the packages of an extra. The Debian package has no pip, and stagelog-review is for 64 bits."""
+    by_pip = f'pip install "stagelog[{extra}]"'
+    if not Path(sys.prefix, _OF_DEBIAN_PACKAGE).is_dir():
+        return by_pip
+    if extra == "review" and sys.maxsize > _MAX_INT32:
+        return "sudo apt install ./stagelog-review_VERSION_ARCHITECTURE.deb"
+    return f"use the log on another computer, with {by_pip}"

@@ -18,6 +18,7 @@ from firmware_bridge.gps.nmea_fields import DAY_US
 from firmware_bridge.gps.sentence_reader import SentenceReader
 from firmware_bridge.printable import printable
 from firmware_bridge.records import EXTENDED_MASK, CanFrame, can_id_of
+from logger.boundary.extras import how_to_install
 from logger.logfile.border import budgeted, harden
 from logger.logfile.connect import connect_immutable
 from logger.logfile.rows import Rows
@@ -171,7 +172,7 @@ def _frames(path: Path) -> Iterator[CanFrame]:
         if not count:
             hint = "copy the file again, or export it again as candump or ASC"
             if "asammdf" in why:
-                hint = "pip install 'stagelog[mf4]'"
+                hint = how_to_install("mf4")
             what = f"not a CAN log, or damaged at its start ({why})"
             raise LogError(what, where=str(path), hint=hint) from error
         log.warning("%s: damaged after %d frames (%s): the rest is left out", path, count, why)
