@@ -92,6 +92,7 @@ def test_an_installation_records_and_serves(machine: Machine) -> None:
     machine.wait_active(RECORDER, CREW)
     assert machine.run("readlink", "-f", "/usr/local/bin/stagelog") == "/opt/stagelog/bin/stagelog\n"
     machine.run("test", "-d", "/opt/stagelog/lib/pure/logger/__pycache__")
+    machine.run("test", "!", "-e", "/opt/stagelog/lib/pure/pygments/__pycache__")
     text = machine.run("cat", "/etc/stagelog/stagelog.toml")
     for answer in ("501", "/dev/ttyACM7", "gvret", "250000", PIN):
         assert answer in text
