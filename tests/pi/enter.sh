@@ -14,6 +14,9 @@ show() {
         [ -e "$root$1" ] || : >"$root$1"
         mount --bind "$1" "$root$1"
     fi
+    case $1 in
+    /etc/*) mount -o remount,bind,ro "$root$1" ;; # a package's script in the root would change this machine
+    esac
 }
 formats=/proc/sys/fs/binfmt_misc
 [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats

@@ -31,6 +31,7 @@ CHECKED = "checked for links and `..` in the same function"
 SUFFIX = "a suffix from a table of this package"
 KNOWN: dict[str, dict[str, str]] = {
     "__init__.py": {"Path(path)": USERS},
+    "boundary/extras.py": {"Path(sys.prefix, _OF_DEBIAN_PACKAGE)": SYSTEM},
     "cli/man_page.py": {"Path(__file__)": SYSTEM},
     "crew/child.py": {"Path(f'/proc/{self._process.pid}/oom_score_adj')": SYSTEM},
     "crew/compliance.py": {"Path(path)": SHOWN},
