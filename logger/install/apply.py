@@ -55,19 +55,29 @@ def announcement(command: Sequence[str]) -> str:
 
 
 def run(commands: Iterable[Sequence[str]], show: Callable[[str], None]) -> None:
-    """Run system commands. Raises StagelogError for the first one that fails."""
+    """Run all system commands: the last one starts the recorder. Raises StagelogError for the first that fails."""
+    failures = []
     for command in commands:
         show(announcement(command))
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the plan's
-        except FileNotFoundError as error:
-            raise StagelogError("command not found", where=command[0]) from error
-        if done.returncode != 0:
-            raise StagelogError(
-                " ".join(done.stderr.split()) or f"exit code {done.returncode}",
-                where=" ".join(command),
-                hint="see the reason with `journalctl -u stagelog-recorder -u stagelog-crew`",
-            )
+            _run(command)
+        except StagelogError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the plan's
+    except FileNotFoundError as error:
+        raise StagelogError("command not found", where=command[0]) from error
+    if done.returncode != 0:
+        raise StagelogError(
+            " ".join(done.stderr.split()) or f"exit code {done.returncode}",
+            where=" ".join(command),
+            hint="see the reason with `journalctl -u stagelog-recorder -u stagelog-crew`",
+        )
 
 
 def are_active(units: Iterable[str]) -> bool:

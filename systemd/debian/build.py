@@ -249,7 +249,7 @@ def pack(tree: Path, package: str, version: str, architecture: str, depends: str
     (control / "md5sums").write_text("".join(sums))
     for script in sorted((HERE / package).glob("*")):
         shutil.copyfile(script, control / script.name)
-        (control / script.name).chmod(0o644 if script.name == "templates" else 0o755)
+        (control / script.name).chmod(0o755 if script.read_bytes().startswith(b"#!") else 0o644)
     for path in (tree, *tree.rglob("*")):  # whatever the umask here
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)

@@ -3,56 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.systemd.debian import CREW, PIN, RECORDER, ROOT, install, logs
 from tests.systemd.machine import Machine, booted
 
 pytestmark = [pytest.mark.load_sensitive, pytest.mark.slow, pytest.mark.timeout(900)]
-
-ROOT = Path(__file__).resolve().parents[2]
-RECORDER, CREW = "stagelog-recorder.service", "stagelog-crew.service"
-PIN = "4711-secret-pin"
-NEWER = "99.0"
-_ANSWERS = f"""\
-stagelog stagelog/number string 501
-stagelog stagelog/can-port string /dev/ttyACM7
-stagelog stagelog/protocol select gvret
-stagelog stagelog/bitrate string 250000
-stagelog stagelog/pin password {PIN}
-"""
-
-
-@pytest.fixture(scope="module")
-def packages() -> Iterator[Path]:
-    """A folder with the package of this checkout, old.deb, and a copy of it with a higher version, new.deb."""
-    for program in ("dpkg-deb", "debconf-set-selections"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="stagelog-packages-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    try:
-        build = [sys.executable, str(ROOT / "systemd/debian/build.py"), "--without-review", "-o", str(folder)]
-        subprocess.run(build, check=True)
-        (built,) = folder.glob("*.deb")
-        built.rename(folder / "old.deb")
-        subprocess.run(["dpkg-deb", "-R", "old.deb", "tree"], cwd=folder, check=True)
-        control = folder / "tree/DEBIAN/control"
-        control.write_text(
-            re.sub("^Version: .*", f"Version: {NEWER}", control.read_text(), flags=re.MULTILINE)
-        )
-        subprocess.run(["dpkg-deb", "-Zgzip", "-z1", "-b", "tree", "new.deb"], cwd=folder, check=True)
-        (folder / "answers").write_text(_ANSWERS)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +23,6 @@ def machine(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         up.run("debconf-set-selections", str(packages / "answers"))
         install(up, packages / "old.deb")
         yield up
-
-
-def install(machine: Machine, package: Path) -> str:
-    return machine.run(
-        "env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--force-downgrade", "-i", str(package)
-    )
-
-
-def logs(machine: Machine) -> list[str]:
-    return machine.shell("ls /var/lib/stagelog/*.db").split()
 
 
 def test_lintian_finds_no_error(packages: Path) -> None:
