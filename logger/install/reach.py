@@ -42,6 +42,11 @@ def require_reachable(program: str, root: Root) -> None:
                 where=path,
                 hint="install it under /opt/stagelog, see systemd/README.md, and run `install` from there",
             )
+        if root.is_this_machine and (closed := _closed(Path(path).resolve())) is not None:
+            what = "the users of the services may not read it: it was created with a strict umask"
+            is_ours = closed.is_relative_to(sys.prefix)
+            hint = f"sudo chmod -R go+rX {sys.prefix}" if is_ours else f"sudo chmod go+rx {closed}"
+            raise ConfigurationError(what, where=str(closed), hint=hint)
     if root.look(program) is None:
         echo(f"{program} does not exist yet: the services wait for it", err=True)
 
@@ -59,6 +64,14 @@ def out_of_reach(config: Config) -> Iterator[OutOfReach]:
         elif not _may_read(path):
             what = f"the recorder's user, {RECORDER_USER}, may not read it"
             yield OutOfReach(path, what, f"sudo chgrp {GROUP} {path} && sudo chmod g+r {path}")
+
+
+def _closed(path: Path) -> Path | None:
+    """The first folder on the way to a file, or the file, that is not open to every user; None if all are."""
+    for entry in [*reversed(path.parents), path]:
+        if entry.exists() and not entry.stat().st_mode & (_SEARCH if entry.is_dir() else _READ):
+            return entry
+    return None
 
 
 def _is_hidden(path: Path) -> bool:

@@ -119,6 +119,14 @@ def test_another_python_of_debian_is_compiled_for(machine: Machine) -> None:
     assert mode == "755"
 
 
+def test_install_refuses_a_program_that_the_services_cannot_read(machine: Machine) -> None:
+    """pip with a strict umask leaves such folders."""
+    machine.run("chmod", "go-rx", f"{HOME}/lib/pure/logger")
+    output = machine.shell("/usr/local/bin/stagelog install --yes 2>&1 || true")
+    machine.run("chmod", "go+rx", f"{HOME}/lib/pure/logger")
+    assert f"sudo chmod -R go+rX {HOME}" in output
+
+
 def test_an_edited_unit_is_kept(machine: Machine, packages: Path) -> None:
     unit = f"/etc/systemd/system/{RECORDER}"
     machine.shell(f"echo '# by hand' >> {unit}")
