@@ -52,7 +52,7 @@ def test_a_wrong_answer_is_reported_and_can_be_corrected(machine: Machine, packa
     select(machine, "number", "string", "car 501")
     select(machine, "can-port", "string", "can0")  # with the default protocol, for serial adapters
     output = install(machine, packages / "old.deb", check=False)
-    assert "'car 501' is not a valid integer" in output
+    assert "--number car 501: not a whole number" in output
     assert "dpkg --configure -a" in output
     assert status(machine) == "half-configured"
     select(machine, "number", "string", "501")
@@ -79,12 +79,12 @@ def test_dpkg_killed_in_the_middle_is_resumed(machine: Machine, packages: Path) 
     machine.shell(
         f"mkdir -p $(dirname {_DROP_IN}); printf '[Service]\\nExecStartPre=sleep 600\\n' > {_DROP_IN}"
     )
-    machine.shell(f"{' '.join(QUIETLY)} setsid dpkg -i {packages / 'old.deb'} > /run/dpkg 2>&1 &")
+    machine.run("systemd-run", "--unit=dpkg-run", *QUIETLY, "dpkg", "-i", str(packages / "old.deb"))
     machine.wait(
         "the recorder is being started", lambda: machine.property(RECORDER, "ActiveState") == "activating"
     )
-    session = "$(pgrep -x dpkg)"
-    machine.shell(f"kill -KILL -- -$(ps -o pgid= {session} | tr -d ' ')")
+    machine.run("systemctl", "kill", "--signal=KILL", "dpkg-run.service")
+    machine.wait("it is gone", lambda: machine.property("dpkg-run.service", "MainPID") == "0")
     machine.shell(f"rm -r $(dirname {_DROP_IN}); systemctl stop {RECORDER}; systemctl daemon-reload")
     assert status(machine) == "half-configured"
     configure(machine)
