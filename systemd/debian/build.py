@@ -267,9 +267,11 @@ def wheel_name(wheel: Path) -> str:
 
 
 def run_pip(*arguments: str) -> None:
-    """Run pip quietly."""
+    """Run pip quietly. SystemExit if it fails."""
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-    subprocess.run([sys.executable, "-m", "pip", arguments[0], *quiet, *arguments[1:]], check=True)
+    command = [sys.executable, "-m", "pip", arguments[0], *quiet, *arguments[1:]]
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit(f"pip {arguments[0]} failed; its messages are above")
 
 
 if __name__ == "__main__":

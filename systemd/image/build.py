@@ -54,6 +54,8 @@ TOOLS = (
     "sfdisk",
     "dpkg-deb",
 )
+CPU = "cortex-a53"
+"""A Pi 3's. QEMU's own choice authenticates pointers, which takes four fifths of the time in Debian 13."""
 MIB = 1 << 20
 FIRST_MIB, BOOT_MIB, LOGS_MIB = 4, 256, 64
 SPARE_MIB = 300
@@ -102,6 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     if missing:
         print(f"missing here: {', '.join(missing)}", file=sys.stderr)
         return 69
+    os.environ.setdefault("QEMU_CPU", CPU)
     with tempfile.TemporaryDirectory(
         prefix="stagelog-image-", dir=options.output.resolve().parent
     ) as scratch:

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     if options.architecture != _BOOTED.get(options.step, options.architecture):
         parser.error(f"{options.step} boots a kernel of {_BOOTED[options.step]}")
     is_native = getattr(options, "native", False)
-    emulator = EMULATORS[options.architecture]
+    emulator = EMULATORS[options.architecture].name
     needed = ("gcc", Native.emulator) if is_native else (*_TOOLS, emulator, f"{emulator}-static")
     missing = [tool for tool in needed if shutil.which(tool) is None]
     if not is_native and os.geteuid() != 0:

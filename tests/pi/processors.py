@@ -13,23 +13,31 @@ _ENTER = Path(__file__).with_name("enter.sh")
 _PYTHON = "/opt/stagelog/bin/python3"
 """The package's Python, in a root."""
 
-EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
-"""QEMU's user mode by Debian's architecture: of a Pi's 64-bit system, and of its 32-bit one.
 
-It loads plugins; the static one of qemu-user-static, which the kernel starts, does not.
-"""
+class Emulator(NamedTuple):
+    """QEMU's user mode."""
+
+    name: str
+    """The program that loads plugins; the static one of qemu-user-static, which the kernel starts, does not."""
+    cpu: str
+    """QEMU's own choice has pointer authentication, as no Pi here; in trixie it takes four fifths of the time."""
+
+
+EMULATORS = {"arm64": Emulator("qemu-aarch64", "cortex-a53"), "armhf": Emulator("qemu-arm", "cortex-a7")}
+"""By Debian's architecture, with the processors of a Pi 3 or Zero 2 W, and of a Pi 2."""
 _LIBRARIES = (Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
 """Where the emulator's loader and libraries are."""
 NETWORK = (Path("/etc/resolv.conf"), Path("/etc/ssl"), Path("/etc/pip.conf"))
 """How pip in a root reaches the package index."""
 
 
-def in_root(root: Path, command: Sequence[str], *shown: Path) -> list[str]:
+def in_root(root: Path, command: Sequence[str], *shown: Path, architecture: str = "arm64") -> list[str]:
     """The command for a program of a root, which sees the paths `shown`.
 
     The kernel starts QEMU for each program of a Pi's processor; in the root `/` too, as on a booted Debian.
     """
-    return ["unshare", "--mount", "sh", str(_ENTER), str(root), *map(str, shown), "--", *command]
+    entering = ["env", f"QEMU_CPU={EMULATORS[architecture].cpu}", "unshare", "--mount", "sh", str(_ENTER)]
+    return [*entering, str(root), *map(str, shown), "--", *command]
 
 
 class Processor(Protocol):
@@ -57,9 +65,9 @@ class Pi(NamedTuple):
 
     def python(self, arguments: Sequence[str], folder: Path, options: Sequence[str] = ()) -> list[str]:
         """See Processor."""
-        qemu = Path(str(shutil.which(EMULATORS[self.architecture])))
+        qemu = Path(str(shutil.which(EMULATORS[self.architecture].name)))
         return self.command([str(qemu), *options, _PYTHON, *arguments], folder, CHECKOUT, qemu, *_LIBRARIES)
 
     def command(self, command: Sequence[str], *shown: Path) -> list[str]:
         """The command for a program of the root, which sees the paths `shown`."""
-        return in_root(self.root, command, *shown)
+        return in_root(self.root, command, *shown, architecture=self.architecture)

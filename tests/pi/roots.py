@@ -76,7 +76,8 @@ def make_root(folder: Path, debian: Debian) -> Path:
             include,
             *hooks,
         ]
-        run(*in_root(Path("/"), [*making, debian.release, str(root), mirror()]))
+        making += [debian.release, str(root), mirror()]
+        run(*in_root(Path("/"), making, architecture=debian.architecture))
     (root / _MADE_OF).write_text(" ".join(debian.packages))
     return root
 

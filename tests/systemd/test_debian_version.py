@@ -1,8 +1,9 @@
-"""The Debian package's version, which sorts as the program's does, and its modules, which are those of the checkout."""
+"""The Debian package: its version sorts as the program's, its modules are the checkout's, its processor is checked."""
 
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -53,3 +54,20 @@ def test_a_module_of_an_earlier_commit_is_not_packed(
     names = zipfile.ZipFile(build.own_wheel(tmp_path / "own wheel")).namelist()
     assert "car/__init__.py" in names
     assert "car/renamed.py" not in names
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("machine", "code"), [("armv6l", 1), ("armv7l", 0), ("armv8l", 0), ("aarch64", 0), ("x86_64", 0)]
+)
+def test_a_processor_older_than_the_libraries_is_refused(machine: str, code: int, tmp_path: Path) -> None:
+    uname = tmp_path / "uname"
+    uname.write_text(f"#!/bin/sh\necho {machine}\n")
+    uname.chmod(0o755)
+    script = BUILD.with_name("stagelog") / "preinst"
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["sh", str(script), "upgrade"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == code
