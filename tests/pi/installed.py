@@ -60,12 +60,10 @@ class ByPip:
         """See Installation."""
         compilers = [name for name in _COMPILERS if (pi.root / "usr/bin" / name).exists()]
         assert not compilers, f"the root has {', '.join(compilers)}"
-        sources = place / "checkout"
+        sources = place / "checkout"  # without its history, because the root has no git
         roots.run("git", "-C", str(CHECKOUT), "checkout-index", "--all", f"--prefix={sources}/")
         commits = roots.run("git", "-C", str(CHECKOUT), "rev-list", "--count", "HEAD").strip()
-        environment = roots.ENVIRONMENT | {
-            "SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.dev{commits}"
-        }  # no git there
+        environment = roots.ENVIRONMENT | {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.dev{commits}"}
         environment |= {name: value for name, value in os.environ.items() if name.endswith("_proxy")}
         network = [path for path in NETWORK if path.exists()]
         for command in (
@@ -82,5 +80,5 @@ class ByPip:
 
 
 def _assert_gone(paths: Iterable[Path]) -> None:
-    left = [str(path) for top in paths if top.exists() for path in (top, *top.rglob("*"))]
+    left = [str(path) for top in paths if os.path.lexists(top) for path in (top, *top.rglob("*"))]
     assert not left, f"left behind: {left[:20]}"

@@ -74,7 +74,9 @@ def test_a_processor_older_than_the_libraries_is_refused(machine: str, code: int
 
 
 @pytest.mark.process
-def test_a_failure_of_pip_is_one_line(build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_pip_is_one_line(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(build, "ROOT", tmp_path / "no checkout")
-    with pytest.raises(SystemExit, match="^pip wheel failed"):
+    with pytest.raises(SystemExit, match="pip wheel failed"):
         build.own_wheel(tmp_path)
