@@ -1,11 +1,18 @@
-"""Each test leaves the environment of the process as it was."""
+"""Each test finds signals as a terminal's program does, and leaves the environment of the process as it was."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Restore SIGINT, which a shell's background job ignores, and every program that a test starts from it too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

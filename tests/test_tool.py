@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,25 @@ def test_a_unit_test_that_starts_something_fails(tmp_path: Path) -> None:
     assert "5 failed, 2 passed" in output
     for need in ("process (subprocess.Popen", "process (os.fork", "pty (os.openpty", "socket (socket.bind"):
         assert f"not a unit test: mark it {need}" in output
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_test_run_in_the_background_can_interrupt_programs(workers: str, tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        output = _pytest(
+            tmp_path,
+            "import signal, subprocess, pytest\n"
+            "@pytest.mark.process\n"
+            "def test_it():\n"
+            "  process = subprocess.Popen(['sleep', '60'])\n"
+            "  process.send_signal(signal.SIGINT)\n"
+            "  assert process.wait(30) == -signal.SIGINT\n",
+            *("-p", "tests.same_environment", "-n", workers),
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert "1 passed" in output
 
 
 def test_what_every_test_uses_needs_nothing(request: pytest.FixtureRequest) -> None:
