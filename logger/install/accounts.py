@@ -32,7 +32,8 @@ class Accounts:
         """Whether both exist. Raises ConfigurationError if the user is in another group: it is not stagelog's."""
         uid, gid = self.uid(user), self.gid(group)
         if uid is not None and self._number("/etc/passwd", user, column=3) != gid:
-            hint = "remove that user, or give it this group"
+            make_group = f"sudo groupadd --system {group} && " if gid is None else ""
+            hint = f"remove that user, or give it this group: {make_group}sudo usermod -g {group} {user}"
             raise ConfigurationError(f"exists, but not in group {group}", where=f"user {user}", hint=hint)
         return uid is not None
 

@@ -195,6 +195,8 @@ def _password_flaw(password: str | None, is_needed: bool) -> str:
     """What is wrong with the password of a network; "" if nothing is."""
     if password is None:
         return "missing: a network needs one, and again when its name changes" if is_needed else ""
+    if not password.isprintable():
+        return r"has a character that nobody can type; a \ in quotes is written \\"
     if not _PASSWORD.fullmatch(password):
         return "not a WPA password: it has a letter that is not in ASCII"
     if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:

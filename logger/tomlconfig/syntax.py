@@ -33,6 +33,7 @@ _NUMBERS: Final = {
     "a unit after a number": re.compile(r"([+-]?\d+(?:\.\d+)?)\s*[^\W\d_][^\W\d_/%]*"),
 }
 """The wrong forms of a number; their groups are the parts of the right one."""
+_OTHER_COMMENTS = ("//", "/*", ";", "--", "%", "REM ")
 _TWICE = "is there twice"
 _WORDS: Final = {
     "Cannot declare": f"this table {_TWICE}",
@@ -68,6 +69,8 @@ def explained(message: str, line: str) -> tuple[str, str]:
     """What is wrong with a line and how to fix it, from tomllib's message without its position."""
     if (pair := _PAIR.fullmatch(line)) is not None and _DATE.fullmatch(pair["value"]):
         return "it is no date", "write it as 2026-01-15"
+    if line.lstrip().startswith(_OTHER_COMMENTS):
+        return "a comment of another language", "begin the line with #"
     what = next((words for begin, words in _WORDS.items() if message.startswith(begin)), "it cannot be read")
     if found := _in_pair(line, what) or _in_header(line) or _in_key(line, what):
         return found

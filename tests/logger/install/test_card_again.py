@@ -187,6 +187,8 @@ def test_every_line_that_is_not_toml_is_reported_without_secrets(card: Card) -> 
         ("pin = 1234", 'write pin = "..."'),
         ('pin = "1234 "', "nobody can see it"),
         ('pin = "12\\b34"', "\\\\"),
+        (NETWORK.replace("12345678", "12\\b345678"), "\\\\"),
+        ("// our car", "begin the line with #"),
         (NETWORK.replace("SA", "sa"), 'write wifi_country = "SA"'),
         (NETWORK.replace("SA", "UK"), '"GB"'),
         (NETWORK.replace('"car"', f'"{"ع" * 16}a"'), "33 bytes"),

@@ -27,6 +27,8 @@ def message(text: str) -> str:
         ("baud: 9600", "a : instead of =; write baud = 9600"),
         ("port /dev/gps", 'the = is missing; write port = "/dev/gps"'),
         ('gps port = "/dev/gps"', "a space in the name of a key; write gps_port = ..."),
+        ("// the receiver", "a comment of another language; begin the line with #"),
+        ("; the receiver", "a comment of another language; begin the line with #"),
         ("baud = 9600;", "a sign after a number; write baud = 9600"),
         ("baud = 9600 // usual", "a sign after a number; write baud = 9600"),
         ("wifi_password = dune 9", 'text without quotes; write wifi_password = "..."'),
