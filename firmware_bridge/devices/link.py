@@ -5,18 +5,15 @@ in ports.py opens another.
 
 A read wakes when the first byte arrives and takes all available bytes; then the caller lets bytes collect before the
 next read. So a single sentence is not delayed, and a saturated bus, whose adapter sends small pieces, wakes the thread
-at most 200 times per second, or fewer times where the adapter stamps its frames. A reader that is behind does not
-pause.
+at most 200 times per second. Where the adapter stamps its frames a chunk may collect for longer; the kernel's small
+buffer is emptied meanwhile. A reader that is behind does not pause.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-import termios
 import time
-from array import array
 from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -30,24 +27,21 @@ from firmware_bridge.errors import PortError
 GATHER_S = 0.005
 """Usual pause after a read, for at most 200 wake-ups per second. At 1 MB/s, more than USB 1.1 carries, 5 ms are 5 kB;
 the kernel buffers at least ten times that."""
-STAMPED_READ_US = 50_000
-"""Interval of reads where frames carry their own time, which a later read does not change: half of the instructions of
-reads every 5 ms, at 1,000 frames per second."""
+STAMPED_READ_US = 100_000
+"""Interval of reads where frames carry their own time, which a later read does not change. Engine values are decoded at
+whole tenths of a second: more reads would show none of them earlier."""
 READ_LEAD_US = 5_000
-"""Time of these reads before the whole intervals of the session's clock. Engine values are decoded at whole tenths of a
-second: so the frames before each are there in time, and none is shown later than with more reads."""
+"""Time of these reads before each whole tenth of a second of the session's clock, so that the frames are there then."""
 STEP_S = 0.015
-"""A longer pause ends at a multiple of this if bytes pile up. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per
-second, fills nine tenths of a terminal's buffer of 4 kB in it."""
+"""Interval at which the kernel's buffer is emptied during a longer pause: an adapter that finds it full must wait, and
+some lose frames. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per second, fills nine tenths of a terminal's
+4 kB in it."""
 FULL_BYTES = 4096
-"""A terminal's buffer in the kernel. A read of as many finds the reader behind, so that it does not pause."""
-PILED_BYTES = 1536
-"""So many waiting bytes end a pause. An adapter that finds the kernel's buffer full must wait, and some lose frames."""
+"""A terminal's buffer in the kernel. A reader that finds so many bytes is behind: more may wait in the driver."""
+STEP_FULL_BYTES = 7680
+"""The same within a longer pause, whose steps are three times as long as the usual pause."""
 CHUNK_BYTES = 65536
 """Largest chunk: a quarter of a second of a saturated 1 Mbit/s bus."""
-BEHIND_BYTES = 2048
-"""After a read of this size more bytes may be waiting: the kernel returns a terminal's bytes in pieces of 4 KiB. A
-saturated 1 Mbit/s bus stays below."""
 FALLBACK_READ_S = 0.05
 """How long pyserial's read waits for a first byte, and therefore how long data to send may wait."""
 
@@ -76,7 +70,9 @@ class Link:
     """How the setup of the open port differs from the configuration; one line."""
 
     longest_pause_s = 0.02
-    """The longest pause where nobody can ask how many bytes wait."""
+    """The longest pause where nothing empties the kernel's buffer."""
+    is_behind = False
+    """Whether the last read found so many bytes that more may be waiting."""
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         self.url = url
@@ -105,7 +101,9 @@ class Link:
             while True:
                 self._send()
                 if first := self._port.read(1):
-                    return bytes(first + self._port.read(min(self._port.in_waiting, CHUNK_BYTES - 1)))
+                    data = bytes(first + self._port.read(min(self._port.in_waiting, CHUNK_BYTES - 1)))
+                    self.is_behind = len(data) >= FULL_BYTES
+                    return data
                 if time.monotonic() >= until_s:
                     return b""
         except PORT_ERRORS as error:
@@ -119,12 +117,12 @@ class Link:
         """Pause while bytes collect after a recent read. Returns the time of `time.monotonic`."""
         while (rest_s := self._rest_until_s - (now_s := time.monotonic())) > 0:
             time.sleep(min(rest_s, STEP_S))
-            if rest_s > STEP_S and self._has_piled():
+            if rest_s > STEP_S and self._collect(STEP_FULL_BYTES):
                 break
         return now_s
 
-    def _has_piled(self) -> bool:
-        """Whether so many bytes wait that the kernel's buffer may become full."""
+    def _collect(self, full_bytes: int) -> bool:
+        """Take the waiting bytes during a pause. Returns whether they are `full_bytes`: then the pause has to end."""
         return False
 
     def _send(self) -> None:
@@ -157,7 +155,7 @@ class Link:
 class PolledLink(Link):
     """An open port that is a non-blocking file descriptor, read without pyserial."""
 
-    longest_pause_s = 0.05
+    longest_pause_s = STAMPED_READ_US / 1e6
 
     def __init__(self, url: str, port: serial.SerialBase, outbox: Outbox) -> None:
         super().__init__(url, port, outbox)
@@ -168,12 +166,14 @@ class PolledLink(Link):
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
         self._poll.register(outbox.wake_fd, select.POLLIN)
-        self._waiting = array("i", [0])
+        self._collected = 0
 
     def read(self, wait_s: float) -> bytes:
-        until_s = self._rest() + wait_s
         try:
-            if not self._wait(until_s):
+            until_s = self._rest() + wait_s
+            if self._collected:
+                self._send()
+            elif not self._wait(until_s):
                 return b""
             data = self._take()
         except OSError as error:
@@ -181,13 +181,6 @@ class PolledLink(Link):
         if not data:  # Linux reports a port that was hung up or unplugged as ready and empty
             raise self._lost()
         return data
-
-    def _has_piled(self) -> bool:
-        try:
-            fcntl.ioctl(self._fd, termios.FIONREAD, self._waiting, True)
-        except OSError:
-            return True  # the next read reports it
-        return self._waiting[0] >= PILED_BYTES
 
     def _wait(self, until_s: float) -> bool:
         """Whether the port became ready before `until_s`."""
@@ -200,15 +193,26 @@ class PolledLink(Link):
                 return False
 
     def _take(self) -> bytes:
-        """The bytes of a ready port; after a large read, also those that arrived meanwhile."""
-        size = piece = os.readv(self._fd, [self._buffer])
-        while piece >= BEHIND_BYTES and size < CHUNK_BYTES:
-            try:
-                piece = os.readv(self._fd, [self._buffer[size:]])
-            except OSError:
-                break  # nothing left, or the port is gone: the next read reports it
-            size += piece
+        """The bytes collected during the pause, and those that wait now."""
+        self.is_behind = self._collect(FULL_BYTES)
+        size, self._collected = self._collected, 0
         return bytes(self._buffer[:size])
+
+    def _collect(self, full_bytes: int) -> bool:
+        begin = end = self._collected
+        try:
+            while end < CHUNK_BYTES:
+                piece = os.readv(self._fd, [self._buffer[end:]])
+                end += piece
+                if 2 * piece < full_bytes:  # the kernel returns a terminal's bytes in pieces of 4 KiB at most
+                    break
+        except BlockingIOError:
+            pass  # nothing left
+        except OSError:
+            if not end:  # else the next read reports it
+                raise
+        self._collected = end
+        return end - begin >= full_bytes or end == CHUNK_BYTES
 
     def _lost(self, error: OSError | None = None) -> PortError:
         """The error that ends the session."""

@@ -24,7 +24,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from firmware_bridge.devices.conversation import converse
-from firmware_bridge.devices.link import FULL_BYTES, GATHER_S, Chunk, Link, stamped_pause_s
+from firmware_bridge.devices.link import GATHER_S, Chunk, Link, stamped_pause_s
 from firmware_bridge.devices.link_health import Expected, Finding, LinkHealth
 from firmware_bridge.devices.open_link import has_rate, is_there, open_link
 from firmware_bridge.devices.outbox import Outbox
@@ -273,7 +273,7 @@ class PortReader:
         self.rounds += 1
         data = link.read(wait_s)
         t_us = self._clock_us()
-        if 0 < len(data) < FULL_BYTES:  # else more waits
+        if data and not link.is_behind:
             link.pause(stamped_pause_s(t_us) if self._is_stamped else GATHER_S)
         return Chunk(self.name, t_us, data, self._is_stamped)
 

@@ -23,6 +23,8 @@ CHECK_US = 200_000
 """Interval at which an adapter's latest bytes are decoded."""
 TAIL_BYTES = 512
 """Number of those bytes: twenty frames, or three of the longest."""
+NEWEST_BYTES = 96
+"""Number of the newest of them, which are decoded first: one good frame suffices."""
 QUIET_US = 800_000
 """Shortest time without a frame that is a sign; with an opening of half a second, frames are back within two."""
 USUAL_GAPS = 3
@@ -133,8 +135,11 @@ class AdapterWatch:
         self._gap_us *= FADE
         if not self._tail:
             return
-        good, bad = self._decoder.good, self._decoder.bad
-        self._decoder.feed(self._protocol.whole_lines(bytes(self._tail)), t_us)
+        good, bad, tail = self._decoder.good, self._decoder.bad, bytes(self._tail)
+        for sample in (tail[-NEWEST_BYTES:], tail):
+            self._decoder.feed(self._protocol.whole_lines(sample), t_us)
+            if self._decoder.good > good:
+                break
         is_good, is_bad = self._decoder.good > good, self._decoder.bad > bad
         # A decoder counts endless garbage as one bad stretch. While frames come, it is kept: it knows them already.
         if not is_good:

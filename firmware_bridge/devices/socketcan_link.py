@@ -51,8 +51,9 @@ class SocketCanLink(PolledLink):
     if unknown.
     """
 
-    # A socket cannot say how much waits, and may hold only 66 ms of a full bus.
+    # The socket may hold 66 ms of a full bus: no need to empty it during a short pause.
     longest_pause_s = Link.longest_pause_s
+    _collect = Link._collect
 
     def __init__(
         self, expected: Expected, connection: socket.socket, outbox: Outbox, settings: Interface | None = None
@@ -104,6 +105,7 @@ class SocketCanLink(PolledLink):
             counts.append(self._dropped)
         if not frames and self._failure is not None:
             raise self._failure
+        self.is_behind = len(frames) == _MAX_FRAMES
         times_ns = self._stamps.monotonic_ns(stamps, time.time_ns(), time.monotonic_ns())
         return b"".join(
             [

@@ -13,7 +13,7 @@ the bus are looked up when they first appear, in order of arrival, and are known
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Protocol, runtime_checkable
 
@@ -25,6 +25,8 @@ MAX_KEPT_FRAMES = 1024
 
 MAX_UNREAD_FRAMES = 4096
 """Frames whose columns are kept until their newest ones are looked up: more than arrive between two ticks."""
+PIECE_FRAMES = 64
+"""Frames that are looked at first: on a full bus the newest frames of the frequent identifiers are among them."""
 MAX_LOOKED_UP_IDS = 16_384
 """Identifiers looked up: more than any undamaged bus has."""
 
@@ -124,10 +126,10 @@ class EngineReadings:
         """Move the newest frame of each identifier from the unread columns to `_latest`."""
         new = self._look_up()
         wanted = self._decoded_ids | new if new else self._decoded_ids
-        for columns in reversed(self._unread):
-            here = wanted.intersection(columns.ids)
-            if here:
-                newest = dict(zip(columns.ids, range(len(columns)), strict=True))
+        for ids, columns, begin in self._newest_first():
+            if not wanted.isdisjoint(ids):
+                newest = dict(zip(ids, range(begin, begin + len(ids)), strict=True))
+                here = wanted.intersection(newest)
                 for can_id in here:
                     self._latest[can_id] = _frame(columns, newest[can_id])
                 wanted = wanted - here
@@ -135,6 +137,15 @@ class EngineReadings:
         self._unread_frames = 0
         for can_id in self._multiplexed.intersection(self._latest):  # looked up just now
             self._kept.append(self._latest.pop(can_id))
+
+    def _newest_first(self) -> Iterator[tuple[list[int], FrameColumns, int]]:
+        """Pieces of the unread columns, each larger than the one before, with the offset of their first frame."""
+        for columns in reversed(self._unread):
+            end, size = len(columns.ids), PIECE_FRAMES
+            while end > 0:
+                begin = max(0, end - size)
+                yield columns.ids[begin:end], columns, begin
+                end, size = begin, 2 * size
 
     def _look_up(self) -> set[int]:
         """Look up identifiers that appeared for the first time, in order of arrival. Returns the multiplexed ones."""

@@ -151,12 +151,14 @@ class Decoder:
         with suppress(ValueError):
             for line in rest:
                 head = known(line[:5]) or known(line[:10])
-                if head is None or len(line) != head[2] + stamp_digits:
+                if head is None:
                     break
-                can_id, start, end, _, fill = head
-                cut.append(bytearray(fill) if fill else fromhex(line[start:end]))
+                can_id, data, size, stamp, _, fill = head
+                if len(line) != size + stamp_digits:
+                    break
+                cut.append(bytearray(fill) if fill else fromhex(line[data]))
                 ids.append(can_id)
-                stamps.append(line[end:])
+                stamps.append(line[stamp])
         count = len(ids)
         if stamp_digits > 0 and count:
             try:
@@ -203,7 +205,8 @@ class Decoder:
         head = self._head(line)
         if head is None:
             return None
-        can_id, start, size, length, fill = head
+        can_id, data, size, _, length, fill = head
+        start = data.start
         digits = len(line) - size
         if can_id & FD_FLAG and digits % 2 and line[-1:] in (b"0", b"1", b"S"):
             can_id |= 0 if line[-1:] == b"0" else ESI_FLAG

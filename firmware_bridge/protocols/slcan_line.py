@@ -104,10 +104,12 @@ class Head(NamedTuple):
     """The decoded beginning of a line: kind, identifier and length code."""
 
     can_id: int
-    start: int
-    """Offset of the data in the line, in characters."""
+    data: slice
+    """The characters of the data."""
     size: int
-    """Offset of the end of the data, in characters."""
+    """Characters of the line up to the end of the data."""
+    stamp: slice
+    """The characters behind them."""
     length: int
     """Bytes of data in the line."""
     fill: bytes
@@ -127,7 +129,8 @@ def read_head(text: bytes) -> Head | None:
     if number > (EXTENDED_MASK if flags & EFF_FLAG else STANDARD_MASK) or (dlc > 8 and not flags & FD_FLAG):
         return None
     length, fill = (0, bytes(dlc)) if flags & RTR_FLAG else (FD_LENGTHS[dlc], b"")
-    return Head(number | flags, start, start + 2 * length, length, fill)
+    size = start + 2 * length
+    return Head(number | flags, slice(start, size), size, slice(size, None), length, fill)
 
 
 def parse(line: bytes, stamp_digits: int = 0) -> tuple[int, bytes, int]:

@@ -24,8 +24,10 @@ SHORTEST_ETA_M = 200.0
 
 SATELLITES_2D = 3
 
-_LARGE = 1e12
+_LARGE = 1e9
 """Values above this are not rounded: some have no whole number of thousandths."""
+_WHOLE = 1.5 * 2.0**52
+"""Doubles near this are whole numbers, so adding and subtracting it rounds, in a quarter of the time of `round`."""
 
 
 def document(shot: Snapshot) -> dict[str, Any]:
@@ -212,8 +214,8 @@ def _engine(shot: Snapshot) -> dict[str, Any]:
     ages_s = {t_us: _age(shot.t_us, t_us) for t_us in {t_us for t_us, _, _ in shot.engine.values()}}
     return {
         name: {
-            # As `_rounded`, in half of its time.
-            "value": round(value * 1000) / 1000 if -_LARGE < value < _LARGE else value,
+            # As `_rounded`, without its call.
+            "value": (value * 1000 + _WHOLE - _WHOLE) / 1000 if -_LARGE < value < _LARGE else value,
             "unit": channel.unit,
             "age_s": ages_s[t_us],
         }
@@ -275,5 +277,5 @@ def _kmh(mps: float | None) -> float | None:
 
 
 def _rounded(value: float, per_unit: int) -> float:
-    """Return the nearest multiple of 1 / `per_unit`. `round` with digits takes three times as long: it makes a text."""
-    return round(value * per_unit) / per_unit if abs(value) < _LARGE else value
+    """Return the nearest multiple of 1 / `per_unit`, which is at most 100,000."""
+    return (value * per_unit + _WHOLE - _WHOLE) / per_unit if -_LARGE < value < _LARGE else value

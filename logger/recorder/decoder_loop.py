@@ -35,13 +35,15 @@ log = logging.getLogger(__name__)
 ROUND_US = 20_000
 """Shortest interval between rounds, a small part of the 150 ms within which a value reaches the crew. Input after a
 longer pause is decoded at once."""
-_LONGEST_US = 50_000
+_LONGEST_US = 70_000
 """Longest pause between rounds: chunks of timed frames wait for one, and their rows must reach the writer in time."""
 _ROUND_BYTES = 1024 * 1024
 """Bytes decoded per round at most: a backlog is processed in portions that the writer can keep up with."""
 _SETTLE_US = 10_000
 """Delay of a beat, for input stamped before it that a port's thread still holds: usually under a millisecond. Input
 that arrives later counts as after the beat."""
+_LONG_READS_LOSS_S = 0.5
+"""With a smaller `max_loss_s` timed frames must not wait in the port either."""
 _HEALTH_EVERY_US = 500_000
 """Interval at which the alarms receive the recorder's own state; they must warn within 3 s."""
 _FREE_SPACE_EVERY_US = 5_000_000
@@ -93,15 +95,14 @@ class DecoderLoop:
         """Wait for the next round: until input comes or a beat is due, at most `longest_us`."""
         if self._is_behind():
             return
-        now = self._origin.t_us()
-        rest_us = self._round_us + ROUND_US - now
+        if not self._askers:  # else their next requests may be due
+            now = self._origin.t_us()
+            rest_us = self._round_us + ROUND_US - now
+            until_us = max(rest_us, min(self.to_beat_us(now), longest_us, _LONGEST_US))
+            self._inbox.wait(max(0, until_us) / 1e6)
+        rest_us = self._round_us + ROUND_US - self._origin.t_us()
         if rest_us > 0:
             time.sleep(rest_us / 1e6)
-            now += rest_us
-        if self._askers:  # their next requests may be due
-            return
-        beat_us = self.to_beat_us(now)
-        self._inbox.wait(max(0, min(beat_us, longest_us, _LONGEST_US)) / 1e6)
 
     def to_beat_us(self, now_us: int) -> int:
         """Time until the round of the next beat, which has new engine readings."""
@@ -240,9 +241,11 @@ class DecoderLoop:
 
     def _update_health(self, now: int) -> None:
         """Pass the recorder's own state to the alarms, and whether their frames are stamped to the ports."""
+        may_wait = self._writer.max_loss_s >= _LONG_READS_LOSS_S
         for port, reader in self._readers.items():
             # Answers to requests are read at once all the same: the next request waits for them.
-            reader.note_stamps(is_stamped=port not in self._askers and self.pipeline.is_stamped(port))
+            can_wait = may_wait and port not in self._askers
+            reader.note_stamps(is_stamped=can_wait and self.pipeline.is_stamped(port))
         status = self._writer.status()
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))

@@ -28,9 +28,11 @@ QUEUE_BYTES = 32 * 1024 * 1024
 _RETRY_S = 1.0
 """Interval between tries after an error."""
 _SYNC_SHARE = 0.9
-"""Share of `max_loss_s` within which rows are on the card; the rest covers the way to the writer (where an adapter
-stamps its frames up to 50 ms in the port, and then 15 ms to the round). The measured time of a commit and the time
-since the queue was last emptied are subtracted."""
+"""Share of `max_loss_s` within which rows are on the card. The measured time of a commit and the time since the queue
+was last emptied are subtracted."""
+_WAY_S = 0.18
+"""The least that the rest has to be, for the way to the writer: where an adapter stamps its frames up to 100 ms in the
+port and 70 ms to the round."""
 _MIN_INTERVAL_S = 0.1
 """Minimum interval between commits: more would only make a slow card slower."""
 _STUCK_S = 2.0
@@ -160,7 +162,8 @@ class Writer:
         if not self._commits:
             return _MIN_INTERVAL_S  # the first rows prove that the log works: the crew needs to know at once
         waited_s = time.monotonic() - self._taken_at
-        return max(_MIN_INTERVAL_S, self.max_loss_s * _SYNC_SHARE - self._round_s - waited_s)
+        within_s = min(self.max_loss_s * _SYNC_SHARE, self.max_loss_s - _WAY_S)
+        return max(_MIN_INTERVAL_S, within_s - self._round_s - waited_s)
 
     def _write_waiting(self) -> bool:
         """Write and commit the queue. False if the card refused; no row is lost then.

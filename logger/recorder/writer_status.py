@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class WriterStatus:
+class WriterStatus(NamedTuple):
     """The writer's status. `lag_s` is the age of the oldest row that is not on the card."""
 
     path: Path

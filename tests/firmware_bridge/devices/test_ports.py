@@ -18,14 +18,16 @@ from firmware_bridge.devices import ports
 from firmware_bridge.devices.link import (
     CHUNK_BYTES,
     GATHER_S,
-    PILED_BYTES,
     READ_LEAD_US,
     STAMPED_READ_US,
+    STEP_FULL_BYTES,
+    STEP_S,
     stamped_pause_s,
 )
 from firmware_bridge.devices.open_link import open_link
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.ports import PortReader
+from firmware_bridge.errors import PortError
 from tests.firmware_bridge.devices.port_readers import NMEA, gps
 from tests.firmware_bridge.simulated_devices import (
     Pty,
@@ -92,14 +94,14 @@ def test_stream_of_small_pieces_wakes_the_reader_200_times_per_second() -> None:
 
 
 @given(st.integers(0, 10**12))
-def test_frames_with_times_are_read_shortly_before_each_twentieth_of_a_second(t_us: int) -> None:
+def test_frames_with_times_are_read_shortly_before_each_tenth_of_a_second(t_us: int) -> None:
     next_us = t_us + round(1e6 * stamped_pause_s(t_us))
     is_at_mark = (next_us + READ_LEAD_US) % STAMPED_READ_US == 0
     assert next_us - t_us <= STAMPED_READ_US
     assert is_at_mark or next_us == t_us + round(1e6 * GATHER_S)
 
 
-def test_stream_of_frames_with_times_wakes_the_reader_20_times_per_second() -> None:
+def test_stream_of_frames_with_times_wakes_the_reader_10_times_per_second() -> None:
     sink = Sink()
     reader = gps("", sink)
     with pty() as device, open_link(device.name, 115200, Outbox()) as link:
@@ -113,16 +115,51 @@ def test_stream_of_frames_with_times_wakes_the_reader_20_times_per_second() -> N
     assert chunks[-1].t_us - chunks[0].t_us >= 5 * STAMPED_READ_US
 
 
-def test_a_full_buffer_ends_the_pause() -> None:
+def test_the_kernels_buffer_is_emptied_during_a_pause() -> None:
     with pty() as device, open_link(device.name, 115200, Outbox()) as link:
         device.send(LINE)
         assert link.read(1.0) == LINE
         link.longest_pause_s = 10.0
-        link.pause(10.0)
-        device.send(LINE * (PILED_BYTES // len(LINE) + 1))
-        began_s = time.monotonic()
-        assert len(link.read(1.0)) > PILED_BYTES
-        assert time.monotonic() - began_s < 5.0
+        link.pause(0.5)
+        begins, pieces = time.monotonic(), [LINE * 100] * 8
+
+        def feed() -> None:
+            for piece in pieces:
+                device.send(piece)
+                time.sleep(3 * STEP_S)
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        data = link.read(1.0)
+        feeder.join()
+    assert data == b"".join(pieces)
+    assert time.monotonic() - begins >= 0.5
+
+
+def test_a_reader_that_is_behind_does_not_pause() -> None:
+    with pty() as device, open_link(device.name, 115200, Outbox()) as link:
+        device.send(LINE)
+        assert link.read(1.0) == LINE
+        link.longest_pause_s = 100.0
+        link.pause(100.0)
+        flood = LINE * (2 * STEP_FULL_BYTES // len(LINE))
+        threading.Thread(target=device.send, args=(flood,), daemon=True).start()
+        began_s, data = time.monotonic(), b""
+        while len(data) < len(flood):
+            data += link.read(1.0)
+        assert data == flood
+        assert time.monotonic() - began_s < 50.0
+
+
+def test_a_port_that_is_lost_during_a_pause_gives_its_bytes_first() -> None:
+    with pty() as device, open_link(device.name, 115200, Outbox()) as link:
+        link.longest_pause_s = 10.0
+        link.pause(0.2)
+        device.send(LINE)
+        threading.Timer(0.1, device.hang_up).start()
+        assert link.read(1.0) == LINE
+        with pytest.raises(PortError):
+            link.read(1.0)
 
 
 # -- ports that cannot be opened -----------------------------------------------------------------------------
