@@ -184,6 +184,19 @@ def test_a_virtual_environment_there_is_moved_away(absent: Machine, packages: Pa
     absent.run("test", "-f", stale.replace(HOME, f"{HOME}.before-package-1") + "/__init__.py")
 
 
+def test_a_virtual_environment_made_over_the_package_is_moved_away(present: Machine, packages: Path) -> None:
+    present.run("python3", "-m", "venv", "--without-pip", HOME)
+    present.shell(_FILL)
+    assert "No space left" in install(present, packages / "new.deb", check=False)
+    present.run("rm", "/opt/full")
+    assert status(present) == "installed"
+    present.wait_active(RECORDER, CREW)
+    install(present, packages / "new.deb")
+    present.wait_active(RECORDER, CREW)
+    assert "version" not in present.run("cat", f"{HOME}/pyvenv.cfg")
+    present.run("test", "-d", f"{HOME}/lib/pure/logger/__pycache__")
+
+
 def test_a_program_of_that_name_returns(absent: Machine, packages: Path) -> None:
     absent.shell(
         "printf '#!/bin/sh\\necho mine\\n' > /usr/local/bin/stagelog; chmod 755 /usr/local/bin/stagelog"
