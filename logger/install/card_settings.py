@@ -114,9 +114,10 @@ class Settings:
             values["car", "number"] = answers.number
         if "gps_port" in given:
             values["gps", "port"] = answers.gps_port
-        for key, changed in (("port", "can_port"), ("protocol", "protocol"), ("bitrate", "bitrate")):
-            if changed in given or (key != "bitrate" and {"can_port", "protocol"} & given.keys()):
-                values["can", 0, key] = getattr(answers, changed)
+        if {"can_port", "protocol"} & given.keys():  # each may imply the other
+            values |= {("can", 0, "port"): answers.can_port, ("can", 0, "protocol"): answers.protocol}
+        if "bitrate" in given:
+            values["can", 0, "bitrate"] = answers.bitrate
         if "pin" in given:
             values |= {("serve", "host"): EVERYWHERE, ("serve", "pin"): answers.pin}
         return values
