@@ -74,11 +74,21 @@ class Boot(NamedTuple):
     is_root_written: bool = False
     fails: tuple[str, ...] = ()
     """Units that have to fail."""
+    name: str = SETTINGS
+    """Of the file with the settings."""
 
 
 _BOOTS = (
     Boot("settings", _RIGHT, "applied: car 501; crew page", is_applied=True, is_root_written=True),
     Boot("power again", "", "applied: car 501; crew page"),
+    Boot(
+        "another number, in a file that a computer renamed",
+        "number = 502\r\n",
+        "applied: car 502; crew page for the crew's tablets, with the pin; Wi-Fi car 501",
+        is_applied=True,
+        is_root_written=True,
+        name="STAGELOG-SETTINGS.TXT.txt",
+    ),
     Boot(
         "settings with mistakes",
         _WRONG,
@@ -132,7 +142,7 @@ class Card:
     def boot(self, boot: Boot) -> str:
         """Start the Pi, let it record for some seconds, cut its power. Returns what is then on the card."""
         if boot.settings:
-            settings = self._folder / SETTINGS
+            settings = self._folder / boot.name
             settings.write_text(boot.settings)
             roots.run("mcopy", "-o", "-i", fat(self.image), str(settings), "::")
         root_before = self._digest(ROOT)
