@@ -119,7 +119,9 @@ class Settings:
         if "bitrate" in given:
             values["can", 0, "bitrate"] = answers.bitrate
         if "pin" in given:
-            values |= {("serve", "host"): EVERYWHERE, ("serve", "pin"): answers.pin}
+            values["serve", "pin"] = answers.pin
+            if self.present.answers.pin is None:
+                values["serve", "host"] = EVERYWHERE
         return values
 
     @property

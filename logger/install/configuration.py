@@ -61,9 +61,9 @@ def settled(answers: Answers, given: Container[str]) -> Answers:
 
 
 def given_answers(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The answers among the options of a verb, which are None unless given."""
+    """The answers among the options of a verb, which are None unless given; the word for no device becomes ""."""
     return {
-        name: "" if isinstance(value, str) and value.strip().lower() == NO_DEVICE else value
+        name: "" if name.endswith("_port") and value.strip().lower() == NO_DEVICE else value
         for name, value in options.items()
         if value is not None
     }

@@ -100,6 +100,16 @@ def test_an_edited_configuration_keeps_what_the_settings_do_not_name(card: Card)
     assert text_of(root, f"{CONFIGURATION}.edited-1") == edited
 
 
+def test_a_host_set_by_hand_stays_with_another_pin(card: Card) -> None:
+    _, root = card
+    apply(card, 'pin = "none"\n')
+    assert (config_of(root).serve.pin, config_of(root).serve.host) == ("none", "0.0.0.0")  # noqa: S104
+    edited = text_of(root, CONFIGURATION).replace('"0.0.0.0"', '"10.42.0.1"')
+    root.write(CONFIGURATION, edited.encode(), 0o640, 0, 321)
+    apply(card, 'pin = "2468"\n')
+    assert (config_of(root).serve.pin, config_of(root).serve.host) == ("2468", "10.42.0.1")
+
+
 def test_a_damaged_configuration_is_replaced_and_kept(card: Card) -> None:
     _, root = card
     root.write(CONFIGURATION, b"[car\nnumber = \xff", 0o640, 0, 321)
