@@ -83,6 +83,7 @@ def test_a_file_of_comments_does_not_make_the_root_writable(
         "stagelog-settings.txt.txt",
         "stagelog-settings (1).txt",
         "stagelog-settings",
+        "stagelog-settings.rtf",
         "STAGEL~1.TXT",
     ],
 )
@@ -102,7 +103,14 @@ def test_what_cannot_be_read_as_text_is_reported(tmp_path: Path) -> None:
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
-    for name in (f"._{SETTINGS}", RESULT, "config.txt", f".{SETTINGS}.swp"):
+    for name in (
+        f"._{SETTINGS}",
+        RESULT,
+        "config.txt",
+        f".{SETTINGS}.swp",
+        f"{SETTINGS}~",
+        "stagelog-settings.BAK",
+    ):
         (tmp_path / name).write_text("number = 501\n")
     assert not is_looked_at(tmp_path)
 

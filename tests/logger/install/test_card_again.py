@@ -145,8 +145,16 @@ def test_a_file_that_a_computer_renamed_is_applied(card: Card, name: str) -> Non
     boot, _ = card
     (boot / SETTINGS).write_text("# as shipped\n")
     (boot / f"._{SETTINGS}").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    (boot / f"{SETTINGS}~").write_text("number = 7\n")
     assert apply(card, "number = 501\n", name).startswith("applied: car 501")
     assert (boot / SETTINGS).exists() and (boot / f"._{SETTINGS}").exists()
+
+
+def test_a_document_is_reported(card: Card) -> None:
+    boot, root = card
+    (boot / "stagelog-settings.docx").write_bytes(b"PK\3\4 a word processor's")
+    with pytest.raises(ConfigurationError, match=r"^stagelog-settings\.docx: .* put a plain text file"):
+        applied(boot, root)
 
 
 def test_two_files_with_settings_are_refused(card: Card) -> None:
