@@ -27,9 +27,10 @@ SETTINGS = "stagelog-settings.txt"
 """Its name ends in .txt because a double click then opens it in an editor on every system. Its syntax is TOML."""
 RESULT = "stagelog-result.txt"
 _NAMES = re.compile(r"(stagelog-settings|stagel~\d).*(?<!~)(?<!\.bak)", re.IGNORECASE)
-"""Also what a computer makes of the name: .txt.txt, "(1)", .rtf, capital letters, FAT's short name; no backup of an editor.
-The same are in systemd/image/has-settings.sh."""
+"""Also what a computer makes of the name: .txt.txt, "(1)", .rtf, capital letters, the short name of FAT.
 
+An editor's backup is not read. The same names are in systemd/image/has-settings.sh.
+"""
 _MAX_LINES = 1000
 """Of a file whose lines are checked one by one after a mistake."""
 
