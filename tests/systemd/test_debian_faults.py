@@ -197,6 +197,15 @@ def test_a_virtual_environment_made_over_the_package_is_moved_away(present: Mach
     present.run("test", "-d", f"{HOME}/lib/pure/logger/__pycache__")
 
 
+def test_a_folder_on_another_disk_stays_there(present: Machine, packages: Path) -> None:
+    """The owner moved it, and left a link."""
+    present.shell(f"mv {HOME} /opt/other-disk; ln -s /opt/other-disk {HOME}")
+    install(present, packages / "new.deb")
+    present.wait_active(RECORDER, CREW)
+    assert present.run("readlink", HOME) == "/opt/other-disk\n"
+    present.run(*QUIETLY, "dpkg", "--purge", "stagelog")
+
+
 def test_a_program_of_that_name_returns(absent: Machine, packages: Path) -> None:
     absent.shell(
         "printf '#!/bin/sh\\necho mine\\n' > /usr/local/bin/stagelog; chmod 755 /usr/local/bin/stagelog"
