@@ -60,6 +60,14 @@ def test_nothing_new_gives_nothing() -> None:
     assert EngineReadings([]).tick(0) == []
 
 
+@given(st.dictionaries(st.integers(0, 999), st.sampled_from([1, 3, 4]), max_size=8))
+def test_the_newest_frame_is_found_anywhere_in_a_long_chunk(places: dict[int, int]) -> None:
+    engine = EngineReadings([FirstByte({1, 3, 4, 5})])
+    engine.feed([frame(at, places.get(at, 9), at % 256) for at in range(1000)])
+    newest = {can_id: at for at, can_id in sorted(places.items())}
+    assert values(engine.tick(1000)) == {str(can_id): float(at % 256) for can_id, at in newest.items()}
+
+
 def test_the_bus_does_not_matter() -> None:
     engine = EngineReadings([FirstByte({1})])
     engine.feed([CanFrame(1, 4, 1, b"\x07"), CanFrame(2, 16, 1, b"\x09")])
