@@ -155,6 +155,17 @@ def test_an_edited_unit_is_kept(present: Machine, packages: Path) -> None:
     present.wait_active(RECORDER, CREW)
 
 
+def test_a_disabled_service_stays_disabled(present: Machine, packages: Path) -> None:
+    present.run("systemctl", "disable", "--now", CREW)
+    for package in ("new.deb", "old.deb"):
+        install(present, packages / package)
+        present.wait_active(RECORDER)
+        assert present.run("systemctl", "is-enabled", CREW, check=False) == "disabled\n"
+        assert present.property(CREW, "ActiveState") == "inactive"
+    assert present.shell("ls -A /opt") == "stagelog\n"
+    present.run("systemctl", "enable", "--now", CREW)
+
+
 def test_a_damaged_program_can_be_replaced_and_removed(present: Machine, packages: Path) -> None:
     present.run("rm", "-r", f"{HOME}/lib")
     install(present, packages / "old.deb")
