@@ -10,7 +10,6 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from firmware_bridge.engine.readings import EngineReadings, GroupDecoder
@@ -21,6 +20,7 @@ from firmware_bridge.printable import marked
 from firmware_bridge.protocols import nmea, protocol, ubx
 from logger.boundary.file_kind import other_kind
 from logger.boundary.os_errors import hint_for
+from logger.boundary.utc_text import utc_text
 from logger.config.input_files import NotAFileError
 from logger.logfile.border import as_log_errors, open_log_readonly
 from logger.logfile.meta import car_of, json_of, meta_of
@@ -165,10 +165,10 @@ def _read(path: Path, rows: Iterator[Rows]) -> Iterator[Rows]:
 
 def _written(capture: Capture) -> str:
     """Latest possible ISO date of a file's fixes (dating.py, rule 3); "" if unknown."""
-    written = datetime.fromtimestamp(capture.path.stat().st_mtime, UTC).date()
     if capture.as_dated:
         return EPOCH.isoformat()
-    return written.isoformat() if written >= OLDEST_LOG else ""  # the clock was never set
+    written = (utc_text(capture.path.stat().st_mtime * 1e6) or "")[: len(EPOCH.isoformat())]
+    return written if written >= OLDEST_LOG.isoformat() else ""  # the clock was never set
 
 
 def _reader(path: Path) -> canlogs.LineReader:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from logger.boundary.utc_text import utc_text
 from logger.logfile.bulk_log import BulkLog
 from logger.logfile.naming import slug
 from logger.logfile.rows import EventRow, Rows
@@ -30,8 +31,9 @@ class Outcome:
     def lines(self) -> Iterator[str]:
         """The outcome as text."""
         yield "rows: " + (", ".join(f"{table} {count}" for table, count in self.rows.items()) or "none")
-        if self.first_utc_us is not None:
-            yield f"begun: {datetime.fromtimestamp(self.first_utc_us / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        if begun := utc_text(self.first_utc_us):
+            day, time = begun.split("T")
+            yield f"begun: {day} {time[:8]} UTC"
         yield f"duration: {self.duration_s:.1f} s"
         for name, (low, high, unit) in sorted(self.engine.items()):
             yield f"{name}: {low:g} to {high:g} {unit}".rstrip()
