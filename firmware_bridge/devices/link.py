@@ -172,7 +172,8 @@ class PolledLink(Link):
         try:
             until_s = self._rest() + wait_s
             if self._collected:
-                self._send()
+                with suppress(OSError):  # the next read reports it: these bytes first
+                    self._send()
             elif not self._wait(until_s):
                 return b""
             data = self._take()

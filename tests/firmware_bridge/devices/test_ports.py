@@ -152,9 +152,11 @@ def test_a_reader_that_is_behind_does_not_pause() -> None:
 
 
 def test_a_port_that_is_lost_during_a_pause_gives_its_bytes_first() -> None:
-    with pty() as device, open_link(device.name, 115200, Outbox()) as link:
+    outbox = Outbox()
+    with pty() as device, open_link(device.name, 115200, outbox) as link:
         link.longest_pause_s = 10.0
         link.pause(0.2)
+        outbox.put(b"S6\r")
         device.send(LINE)
         threading.Timer(0.1, device.hang_up).start()
         assert link.read(1.0) == LINE
