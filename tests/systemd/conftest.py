@@ -1,4 +1,4 @@
-"""The Debian package, built once for all tests of it."""
+"""The Debian package, built once for all tests of it, whatever worker has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.systemd.debian import built_packages
 
 
 @pytest.fixture(scope="session")
-def packages() -> Iterator[Path]:
+def packages(testrun_uid: str) -> Iterator[Path]:
     """A folder with old.deb, new.deb and answers."""
-    with built_packages() as folder:
+    with built_packages(testrun_uid) as folder:
         yield folder

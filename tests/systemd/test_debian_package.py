@@ -34,9 +34,10 @@ def test_lintian_finds_no_error_and_no_warning(packages: Path) -> None:
 
 
 def test_no_path_of_the_building_machine_is_in_the_package(packages: Path) -> None:
-    for path in (packages / "tree").rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            assert os.fsencode(ROOT) + b"/" not in path.read_bytes(), path
+    files = [path for path in (packages / "tree").rglob("*") if path.is_file() and not path.is_symlink()]
+    assert files
+    for path in files:
+        assert os.fsencode(ROOT) + b"/" not in path.read_bytes(), path
 
 
 def test_an_installation_records_and_serves(machine: Machine) -> None:
