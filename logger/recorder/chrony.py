@@ -3,7 +3,7 @@
 The recorder never sets the system clock. It sends one datagram per second to a socket that chronyd creates, in the
 native layout that chronyd's refclock_sock.c reads:
 
-    [struct timeval: tv_sec, tv_usec] [offset: double] [pulse: int] [leap: int] [pad: int] [magic: int "SOCK"]
+    [tv_sec: long] [tv_usec: long] [offset: double] [pulse: int] [leap: int] [pad: int] [magic: int "SOCK"]
 
 At system time tv, true time was tv + offset seconds. A receiver reports an epoch some 50 to 300 ms after it, with a
 nearly constant delay: `offset` in chrony's own configuration corrects it. Nothing here blocks or raises, and recording
@@ -25,17 +25,8 @@ from firmware_bridge.records import Fix
 
 log = logging.getLogger(__name__)
 
-
-def timeval_format() -> str:
-    """Format of this system's struct timeval, and so of its chrony's: on 32 bits Debian has 64-bit times since 13."""
-    try:
-        time.gmtime(1 << 31)
-    except OverflowError:  # Python's own time_t has 32 bits
-        return "ii"
-    return "qq"
-
-
-_SAMPLE = struct.Struct(f"@{timeval_format()}diiii")
+_SAMPLE = struct.Struct("@lldiiii")
+"""A time_t of 32-bit Debian 13 has 64 bits, and a long 32: its chronyd 4.6 accepts samples of either size."""
 _MAGIC = 0x534F434B
 _INTERVAL_US = 950_000
 """One sample per second: chrony uses a few per poll, and a 10 Hz receiver adds no information."""
