@@ -38,8 +38,10 @@ some lose frames. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per secon
 4 kB in it."""
 FULL_BYTES = 4096
 """A terminal's buffer in the kernel. A reader that finds so many bytes is behind: more may wait in the driver."""
+MORE_BYTES = 2048
+"""After a piece of this size more may be waiting: the kernel returns a terminal's bytes in pieces of 4 KiB at most."""
 STEP_FULL_BYTES = 7680
-"""The same within a longer pause, whose steps are three times as long as the usual pause."""
+"""As `FULL_BYTES` within a longer pause, whose steps are three times as long as the usual pause."""
 CHUNK_BYTES = 65536
 """Largest chunk: a quarter of a second of a saturated 1 Mbit/s bus."""
 FALLBACK_READ_S = 0.05
@@ -115,14 +117,15 @@ class Link:
 
     def _rest(self) -> float:
         """Pause while bytes collect after a recent read. Returns the time of `time.monotonic`."""
+        self.is_behind = False
         while (rest_s := self._rest_until_s - (now_s := time.monotonic())) > 0:
             time.sleep(min(rest_s, STEP_S))
             if rest_s > STEP_S and self._collect(STEP_FULL_BYTES):
-                break
+                self.is_behind, self._rest_until_s = True, 0.0
         return now_s
 
     def _collect(self, full_bytes: int) -> bool:
-        """Take the waiting bytes during a pause. Returns whether they are `full_bytes`: then the pause has to end."""
+        """Take the waiting bytes during a pause. Returns whether they are `full_bytes`, which ends the pause."""
         return False
 
     def _send(self) -> None:
@@ -195,7 +198,7 @@ class PolledLink(Link):
 
     def _take(self) -> bytes:
         """The bytes collected during the pause, and those that wait now."""
-        self.is_behind = self._collect(FULL_BYTES)
+        self.is_behind |= self._collect(FULL_BYTES)
         size, self._collected = self._collected, 0
         return bytes(self._buffer[:size])
 
@@ -205,7 +208,7 @@ class PolledLink(Link):
             while end < CHUNK_BYTES:
                 piece = os.readv(self._fd, [self._buffer[end:]])
                 end += piece
-                if 2 * piece < full_bytes:  # the kernel returns a terminal's bytes in pieces of 4 KiB at most
+                if piece < MORE_BYTES:
                     break
         except BlockingIOError:
             pass  # nothing left

@@ -20,7 +20,6 @@ from firmware_bridge.devices.link import (
     GATHER_S,
     READ_LEAD_US,
     STAMPED_READ_US,
-    STEP_FULL_BYTES,
     STEP_S,
     stamped_pause_s,
 )
@@ -142,7 +141,7 @@ def test_a_reader_that_is_behind_does_not_pause() -> None:
         assert link.read(1.0) == LINE
         link.longest_pause_s = 100.0
         link.pause(100.0)
-        flood = LINE * (2 * STEP_FULL_BYTES // len(LINE))
+        flood = LINE * (4 * CHUNK_BYTES // len(LINE))
         threading.Thread(target=device.send, args=(flood,), daemon=True).start()
         began_s, data = time.monotonic(), b""
         while len(data) < len(flood):
