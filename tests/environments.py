@@ -16,7 +16,10 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("python3.12", "python3.13", "python3.14")
@@ -46,43 +49,61 @@ _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[.*?\])?(?P<bounds>.*)")
 _LOWER = re.compile(r">=\s*([\w.]+)")
 
 
+class Environment(NamedTuple):
+    """An interpreter with packages, and the tests to run with them."""
+
+    python: str
+    title: str
+    packages: list[str]
+    part: Sequence[str] = PART
+    options: Sequence[str] = ()
+
+
 def main(arguments: list[str]) -> int:
     """Run the named jobs, or all of them. Returns 1 if one failed, 2 for an unknown name."""
     unknown = set(arguments) - JOBS.keys()
     if unknown:
         print(f"no such job: {', '.join(sorted(unknown))}; choose from {', '.join(JOBS)}", file=sys.stderr)
         return 2
-    failed = [name for name in arguments or JOBS if not JOBS[name]()]
-    return int(bool(failed))
+    environments = [environment for name in arguments or JOBS for environment in JOBS[name]()]
+    with (
+        tempfile.TemporaryDirectory(prefix="stagelog-environments-") as scratch,
+        ThreadPoolExecutor(1) as pip,
+    ):
+        folders = [Path(scratch) / str(number) for number in range(len(environments))]
+        installed = list(map(pip.submit, repeat(_installs), environments, folders))
+        # pip needs one processor: it installs the next environment during the tests of this one.
+        passed = [_passes(*each) for each in zip(environments, folders, installed, strict=True)]
+    return int(not all(passed))
 
 
-def car() -> bool:
-    """Test without the extras, as on a 32-bit Pi. Returns whether the tests pass."""
+def car() -> list[Environment]:
+    """Without the extras, as on a 32-bit Pi."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     packages = [*project["dependencies"], *TESTING]
-    return _passes(
-        sys.executable, "the car's packages", packages, [], ("tests/logger/test_without_numpy.py",)
-    )
+    return [
+        Environment(sys.executable, "the car's packages", packages, ("tests/logger/test_without_numpy.py",))
+    ]
 
 
-def lowest() -> bool:
-    """Test with the lower bounds of pyproject.toml. Returns whether the tests pass."""
+def lowest() -> list[Environment]:
+    """The lower bounds of pyproject.toml."""
     pins = [f"{name}=={lower_bound(name, bounds)}" for name, bounds in requirements()]
     # Old releases raise deprecation warnings with newer dependencies, which this project cannot fix.
-    return _passes(sys.executable, "lowest versions", pins, ["-o", "filterwarnings=ignore"])
+    options = ("-o", "filterwarnings=ignore")
+    return [Environment(sys.executable, "lowest versions", pins, options=options)]
 
 
-def pythons() -> bool:
-    """Test with the newest releases on the newest interpreter. Returns whether the tests pass."""
+def pythons() -> list[Environment]:
+    """The newest releases on the newest interpreter; none without a second one."""
     newest = [name + bounds for name, bounds in requirements()]
     interpreters = list(filter(None, map(interpreter, PYTHONS)))[-1:]
     if not interpreters:
         print(f"== no second Python: none of {', '.join(PYTHONS)} is installed", flush=True)
-    failed = [path for path in interpreters if not _passes(path, Path(path).name, newest, [])]
-    return not failed
+    return [Environment(path, Path(path).name, newest) for path in interpreters]
 
 
-JOBS: dict[str, Callable[[], bool]] = {"car": car, "lowest": lowest, "pythons": pythons}
+JOBS: dict[str, Callable[[], list[Environment]]] = {"car": car, "lowest": lowest, "pythons": pythons}
 
 
 def requirements() -> Iterator[tuple[str, str]]:
@@ -125,22 +146,26 @@ def _runs(path: str) -> bool:
     )
 
 
-def _passes(
-    python: str, title: str, packages: list[str], options: list[str], part: Sequence[str] = PART
-) -> bool:
-    """Whether the part of the tests passes in an environment with these packages."""
+def _installs(environment: Environment, folder: Path) -> bool:
+    """Whether the environment is made."""
+    own = str(folder / "bin" / "python")
+    steps = (
+        [environment.python, "-m", "venv", str(folder)],
+        [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *environment.packages],
+    )
+    return all(subprocess.run(step, cwd=ROOT, check=False).returncode == 0 for step in steps)
+
+
+def _passes(environment: Environment, folder: Path, installed: Future[bool]) -> bool:
+    """Whether the tests pass in an environment."""
     began = time.monotonic()
-    print(f"== {title}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="stagelog-environment-") as folder:
-        own = str(Path(folder) / "bin" / "python")
-        workers = ["-n", str(2 * (os.cpu_count() or 1))]
-        steps = (
-            [python, "-m", "venv", folder],
-            [own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
-            [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers, *options, *part],
-        )
-        passed = all(subprocess.run(step, cwd=ROOT, check=False).returncode == 0 for step in steps)
-    print(f"-- {title}: {'ok' if passed else 'FAILED'}, {time.monotonic() - began:.0f} s", flush=True)
+    print(f"== {environment.title}", flush=True)
+    workers = ["-n", str(2 * (os.cpu_count() or 1))]
+    command = [str(folder / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *workers]
+    command += [*environment.options, *environment.part]
+    passed = installed.result() and subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    verdict = "ok" if passed else "FAILED"
+    print(f"-- {environment.title}: {verdict}, {time.monotonic() - began:.0f} s", flush=True)
     return passed
 
 

@@ -112,7 +112,7 @@ def harmless(ended: Ended, more: str = "") -> Ended:
     return ended
 
 
-@pytest.mark.matrix(2)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("verb", READING)
 def test_reading_verbs(verb: str, folder: Path) -> None:
     for log in (b"logs/sound-001.db", b"logs/odd-001.db", b"logs/" + FILE):
@@ -129,7 +129,7 @@ def test_reading_verbs(verb: str, folder: Path) -> None:
             assert ended.code == 0 or "replay" in verb, ended.err
 
 
-@pytest.mark.matrix(2)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("verb", OTHERS)
 def test_other_verbs(verb: str, folder: Path) -> None:
     ended = harmless(stagelog(*verb.split(), folder=folder))

@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(6)
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize(
     "verb",
@@ -81,7 +81,7 @@ def test_one_line_soon(verb: str, name: str, folder: Path) -> None:
         assert len([line for line in ended.complaints if line.startswith("stagelog")]) == 1, ended.err
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(6)
 @pytest.mark.parametrize("name", ODD)
 def test_check(name: str, folder: Path) -> None:
     ended = soon("check", name, folder=folder)

@@ -68,7 +68,7 @@ NOISES = [
 RATES = [1, 2, 5, 10, 20, 25]
 
 
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(8)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", [*NOISES, pytest.param({"white_m": 2.0}, id="2 m")])
 def test_a_stage_has_its_true_length(hz: float, noise: dict[str, float]) -> None:
@@ -78,7 +78,7 @@ def test_a_stage_has_its_true_length(hz: float, noise: dict[str, float]) -> None
     assert metres == pytest.approx(STAGE.length_m, rel=0.03)
 
 
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(8)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:8])
 @pytest.mark.parametrize("drive", [pytest.param(STOPS, id="stops"), pytest.param(BRAKING, id="braking")])
@@ -91,7 +91,7 @@ def test_braking_again_and_again_adds_no_distance(drive: Drive, hz: float, noise
 
 
 @pytest.mark.slow
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(8)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES)
 def test_an_hours_wander_adds_no_distance(hz: float, noise: dict[str, float]) -> None:
@@ -101,7 +101,7 @@ def test_an_hours_wander_adds_no_distance(hz: float, noise: dict[str, float]) ->
 
 
 @pytest.mark.slow
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(8)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3] + NOISES[4:7])
 def test_walking_pace_is_driven(hz: float, noise: dict[str, float]) -> None:
@@ -109,7 +109,7 @@ def test_walking_pace_is_driven(hz: float, noise: dict[str, float]) -> None:
     assert metres == pytest.approx(CRAWL.length_m, rel=0.05)
 
 
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(8)
 @pytest.mark.parametrize("hz", RATES)
 @pytest.mark.parametrize("noise", NOISES[:3])
 def test_speed_is_right_after_one_second(hz: float, noise: dict[str, float]) -> None:
