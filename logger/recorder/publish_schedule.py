@@ -7,8 +7,6 @@ _EARLY = 0.5
 a fix late because of that."""
 _LATE = 0.3
 """The part of a period that a publication without a new fix waits for one, so that the next fix is not late."""
-
-
 _NEAR_US = 70_000
 """A publication this near to the next engine readings waits for them. An engine value that came right after the last
 ones is then at most 140 ms old, of the 150 ms within which the crew sees it, and a fix is delayed by at most 70 ms."""

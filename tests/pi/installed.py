@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.pi import roots
-from tests.pi.processors import CHECKOUT, NETWORK, Pi
+from tests.pi.processors import CHECKOUT, NETWORK, PROXIES, Pi
 
 PROGRAM = "/usr/local/bin/stagelog"
 _HOME = "opt/stagelog"
@@ -63,15 +63,14 @@ class ByPip:
         sources = place / "checkout"  # without its history, because the root has no git
         roots.run("git", "-C", str(CHECKOUT), "checkout-index", "--all", f"--prefix={sources}/")
         commits = roots.run("git", "-C", str(CHECKOUT), "rev-list", "--count", "HEAD").strip()
-        environment = roots.ENVIRONMENT | {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.dev{commits}"}
-        environment |= {name: value for name, value in os.environ.items() if name.endswith("_proxy")}
-        network = [path for path in NETWORK if path.exists()]
+        version = {"SETUPTOOLS_SCM_PRETEND_VERSION": f"0.0.dev{commits}"}
+        environment = roots.ENVIRONMENT | PROXIES | version
         for command in (
             ["/usr/bin/python3", "-m", "venv", f"/{_HOME}"],
             [f"/{_HOME}/bin/pip", "install", "--quiet", "--no-cache-dir", str(sources)],
             [f"/{_HOME}/bin/stagelog", "install", "--yes"],
         ):
-            roots.run(*pi.command(command, place, *network), environment=environment)
+            roots.run(*pi.command(command, place, *NETWORK), environment=environment)
 
     def remove(self, pi: Pi, place: Path) -> None:
         """See Installation. The virtual environment stays: it is the user's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -27,8 +28,10 @@ EMULATORS = {"arm64": Emulator("qemu-aarch64", "cortex-a53"), "armhf": Emulator(
 """By Debian's architecture, with the processors of a Pi 3 or Zero 2 W, and of a Pi 2."""
 _LIBRARIES = (Path("/lib64"), Path("/usr/lib/x86_64-linux-gnu"))
 """Where the emulator's loader and libraries are."""
-NETWORK = (Path("/etc/resolv.conf"), Path("/etc/ssl"), Path("/etc/pip.conf"))
-"""How pip in a root reaches the package index."""
+_NETWORK = (Path("/etc/resolv.conf"), Path("/etc/ssl"), Path("/etc/pip.conf"))
+NETWORK = tuple(path for path in _NETWORK if path.exists())
+PROXIES = {name: value for name, value in os.environ.items() if name.endswith("_proxy")}
+"""How pip in a root reaches the package index: by the files of this machine, and the variables of its environment."""
 
 
 def in_root(root: Path, command: Sequence[str], *shown: Path, architecture: str = "arm64") -> list[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 from tests.pi import roots
-from tests.pi.processors import CHECKOUT, NETWORK, in_root
+from tests.pi.processors import CHECKOUT, NETWORK, PROXIES, in_root
 
 RELEASES = ("trixie", "forky")
 """Python 3.13 and 3.14."""
@@ -18,11 +17,10 @@ def pythons(folder: Path, releases: list[str]) -> bool:
     passed = True
     for release in releases:
         with roots.overlay(roots.native_root(folder, release)) as root:
-            shown = (CHECKOUT, *(path for path in NETWORK if path.exists()))
             command = ["sh", "-c", f"cd {CHECKOUT} && exec python3 -m tests.environments pythons"]
             environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
-            environment |= {name: value for name, value in os.environ.items() if name.endswith("_proxy")}
-            done = subprocess.run(in_root(root, command, *shown), env=environment, check=False)
+            entering = in_root(root, command, CHECKOUT, *NETWORK)
+            done = subprocess.run(entering, env=environment | PROXIES, check=False)
         print(f"{release}: {'passed' if done.returncode == 0 else 'FAILED'}", flush=True)
         passed &= done.returncode == 0
     return passed

@@ -42,10 +42,10 @@ def built_packages(run: str) -> Iterator[Path]:
     folder.mkdir(mode=0o755, exist_ok=True)
     with (folder / "in-use").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "answers").exists():
-            _build(folder)
-        fcntl.flock(lock, fcntl.LOCK_SH)
         try:
+            if not (folder / "answers").exists():
+                _build(folder)
+            fcntl.flock(lock, fcntl.LOCK_SH)
             yield folder
         finally:
             with suppress(BlockingIOError):  # another worker still uses it
