@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,12 +80,58 @@ def booted(scratch: Path) -> Iterator[Machine]:
     if os.geteuid() != 0:
         pytest.skip("only root boots a machine in namespaces")
     scratch.mkdir()
+    with _control_group() as group:
+        yield from _boot(unshare, scratch, group)
+
+
+@contextmanager
+def _control_group() -> Iterator[Path]:
+    """A control group for one machine, removed at the end.
+
+    Two machines in one group would share the groups of their services too: what stops a service of one, or filters
+    its traffic, would do it to the other's.
+    """
+    found = [
+        fields.split()[4]
+        for fields, kind in (
+            line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        )
+        if kind.startswith("cgroup2 ")
+    ]
+    if not found:
+        pytest.skip("this machine has no cgroup2")
+    (own,) = re.findall("^0::/(.*)$", Path("/proc/self/cgroup").read_text(), flags=re.MULTILINE)
+    group = Path(tempfile.mkdtemp(prefix="stagelog-test-", dir=Path(found[0]) / own))
+    try:
+        yield group
+    finally:
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """Remove a control group, once the processes that were killed are gone."""
+    ends = time.monotonic() + SETTLE_S
+    for folder, _, _ in os.walk(group, topdown=False):
+        while True:
+            try:
+                Path(folder).rmdir()
+                break
+            except OSError:
+                assert time.monotonic() < ends, f"{folder} is still in use"
+                time.sleep(0.05)
+
+
+def _boot(unshare: str, scratch: Path, group: Path) -> Iterator[Machine]:
     spaces = ["--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup", "--kill-child"]
     site = sysconfig.get_path("purelib")
     checkout = str(Path(__file__).parents[2])
     with (scratch.parent / "console").open("w+") as console:
         process = subprocess.Popen(
             [
+                "sh",
+                "-euc",
+                'echo $$ > "$0/cgroup.procs"; exec "$@"',
+                str(group),
                 unshare,
                 *spaces,
                 "--propagation=private",

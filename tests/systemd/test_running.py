@@ -63,6 +63,17 @@ def test_the_page_is_served(machine: Machine) -> None:
     assert machine.run("python3", "-c", read).strip() == "200"
 
 
+def test_a_second_machine_shares_no_control_group(
+    machine: Machine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Otherwise what stops a service or filters its traffic there would do it here. A 0 is a process from elsewhere."""
+    with booted(tmp_path_factory.mktemp("machine") / "scratch") as second:
+        for up in (machine, second):
+            assert "\n0\n" not in "\n" + up.shell(
+                "cat $(find /sys/fs/cgroup/system.slice -name cgroup.procs)"
+            )
+
+
 def test_a_hung_service_is_restarted_by_the_watchdog(machine: Machine) -> None:
     """The whole process is stopped; a short watchdog time shows the restart within seconds."""
     before = machine.property(RECORDER, "MainPID")
