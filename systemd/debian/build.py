@@ -99,10 +99,13 @@ class Build:
     def _unpack_libraries(self, requirements: Iterable[str], tree: Path) -> None:
         """Unpack the versions that the oldest Python gets, for all of them: lib/pure holds each library once."""
         oldest = download(requirements, self._architecture, self._scratch, PYTHONS[0])
-        pins = [f"{wheel_name(wheel)}=={wheel.name.split('-')[1]}" for wheel in oldest]
         unpack(oldest, tree / HOME, PYTHONS[0])
-        for python in PYTHONS[1:]:
-            unpack(download(pins, self._architecture, self._scratch, python), tree / HOME, python)
+        compiled = [pin(wheel) for wheel in oldest if not is_pure(wheel)]
+        for python in PYTHONS[1:-1]:
+            unpack(download(compiled, self._architecture, self._scratch, python), tree / HOME, python)
+        # A library that only a later Python needs is among those of the newest.
+        pins = map(pin, oldest)
+        unpack(download(pins, self._architecture, self._scratch, PYTHONS[-1]), tree / HOME, PYTHONS[-1])
 
     def _pack(self, tree: Path, depends: str) -> Path:
         add_documents(tree, tree.name, self._version)
@@ -163,10 +166,9 @@ def unpack(wheels: Iterable[Path], home: Path, python: str) -> None:
     site.mkdir(parents=True, exist_ok=True)
     (site / "stagelog.pth").write_text("../../pure\n")
     for wheel in wheels:
-        is_pure = wheel.stem.endswith("-none-any")
-        if is_pure and any(pure.glob(f"{wheel_name(wheel)}-*.dist-info")):
+        if is_pure(wheel) and any(pure.glob(f"{wheel_name(wheel)}-*.dist-info")):
             continue
-        unpack_wheel(wheel, pure if is_pure else site, home)
+        unpack_wheel(wheel, pure if is_pure(wheel) else site, home)
 
 
 def unpack_wheel(wheel: Path, site: Path, home: Path) -> None:
@@ -264,6 +266,16 @@ def pack(tree: Path, package: str, version: str, architecture: str, depends: str
 def wheel_name(wheel: Path) -> str:
     """The distribution's name."""
     return wheel.name.split("-")[0]
+
+
+def is_pure(wheel: Path) -> bool:
+    """Whether a wheel has no compiled part: it fits every Python and processor."""
+    return wheel.stem.endswith("-none-any")
+
+
+def pin(wheel: Path) -> str:
+    """The requirement of exactly this version."""
+    return f"{wheel_name(wheel)}=={wheel.name.split('-')[1]}"
 
 
 def run_pip(*arguments: str) -> None:

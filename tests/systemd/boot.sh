@@ -31,14 +31,18 @@ for pair in "python:$python" "site:$site" "checkout:$checkout"; do
     mount --bind -o ro "${pair#*:}" "$root/opt/stagelog/${pair%%:*}"
 done
 mkdir "$root/opt/stagelog/bin"
-cat > "$root/opt/stagelog/bin/stagelog" <<'PROGRAM'
+cat > "$root/opt/stagelog/bin/python3" <<'PROGRAM'
 #!/bin/sh
 here=/opt/stagelog
 export PYTHONHOME=$here/python LD_LIBRARY_PATH=$here/python/lib PYTHONPATH=$here/checkout:$here/site
 export PYTHONDONTWRITEBYTECODE=1
-exec $here/python/bin/python3 -m logger "$@"
+exec $here/python/bin/python3 "$@"
 PROGRAM
-chmod 755 "$root/opt/stagelog/bin/stagelog"
+cat > "$root/opt/stagelog/bin/stagelog" <<'PROGRAM'
+#!/bin/sh
+exec /opt/stagelog/bin/python3 -m logger "$@"
+PROGRAM
+chmod 755 "$root/opt/stagelog/bin/python3" "$root/opt/stagelog/bin/stagelog"
 
 # A small machine: none of the host's own services, no logs of somebody's trials, and nothing that would set the
 # host's network or clock.

@@ -17,6 +17,9 @@ from tests.systemd.machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDER, CREW = "stagelog-recorder.service", "stagelog-crew.service"
+HOME, CONFIGURATION = "/opt/stagelog", "/etc/stagelog/stagelog.toml"
+FILL = "fallocate -l $(($(df --output=avail -B1 /opt | tail -1) - 2000000)) /opt/full"
+"""The shell's command that leaves too little space for the package."""
 PIN = "4711-secret-pin"
 NEWER = "99.0"
 _ANSWERS = f"""\
@@ -35,21 +38,22 @@ def built_packages(run: str) -> Iterator[Path]:
 
     The workers of one `run` of the tests share it: the first builds, the last removes it.
     """
-    for program in ("dpkg-deb", "debconf-set-selections"):
+    for program in ("dpkg-deb", "debconf-set-selections", "ar"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     folder = Path("/var/tmp") / f"stagelog-packages-{run}"  # noqa: S108 - a machine sees it, unlike /tmp
     folder.mkdir(mode=0o755, exist_ok=True)
-    with (folder / "in-use").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with (folder / "in-use").open("w") as in_use:
+        fcntl.flock(in_use, fcntl.LOCK_SH)
         try:
-            if not (folder / "answers").exists():
-                _build(folder)
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            with (folder / "building").open("w") as building:  # the others wait for the end of this only
+                fcntl.flock(building, fcntl.LOCK_EX)
+                if not (folder / "answers").exists():
+                    _build(folder)
             yield folder
         finally:
             with suppress(BlockingIOError):  # another worker still uses it
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
 
 
@@ -58,17 +62,33 @@ def _build(folder: Path) -> None:
     subprocess.run(build, check=True)
     (built,) = folder.glob("stagelog_*.deb")
     built.rename(folder / "old.deb")
-    subprocess.run(["dpkg-deb", "-R", "old.deb", "tree"], cwd=folder, check=True)
-    control = folder / "tree/DEBIAN/control"
-    control.write_text(re.sub("^Version: .*", f"Version: {NEWER}", control.read_text(), flags=re.MULTILINE))
-    subprocess.run(["dpkg-deb", "-Zgzip", "-z1", "-b", "tree", "new.deb"], cwd=folder, check=True)
+    _with_version(NEWER, folder)
     (folder / "answers").write_text(_ANSWERS)
+
+
+def _with_version(version: str, folder: Path) -> None:
+    """Make new.deb of old.deb: the same files, which are not packed again, with another version."""
+
+    def run(*command: str) -> None:
+        subprocess.run(command, cwd=folder, check=True)
+
+    run("dpkg-deb", "--control", "old.deb", "control")
+    control = folder / "control/control"
+    control.write_text(re.sub("^Version: .*", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
+    run("tar", "--owner=0", "--group=0", "-C", "control", "-cJf", "control.tar.xz", ".")
+    shutil.copyfile(folder / "old.deb", folder / "new.deb")
+    run("ar", "r", "new.deb", "control.tar.xz")
 
 
 def install(machine: Machine, package: Path, check: bool = True) -> str:
     """Install a package without questions. Returns dpkg's output."""
     command = ["dpkg", "--force-downgrade", "-i", str(package)]
     return machine.run("sh", "-c", f"exec {' '.join((*QUIETLY, *command))} 2>&1", check=check)
+
+
+def status(machine: Machine) -> str:
+    """dpkg's state of the package; "" if it does not know it."""
+    return machine.run("dpkg-query", "-f", "${db:Status-Status}", "-W", "stagelog", check=False)
 
 
 def logs(machine: Machine) -> list[str]:

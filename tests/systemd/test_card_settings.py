@@ -1,16 +1,15 @@
-"""The settings file of a card on a machine booted with systemd: its unit, the package, a read-only root."""
+"""The settings file of a card on a machine booted with systemd: its unit, and a read-only root."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from logger.install.card import RESULT, SETTINGS
-from tests.systemd.debian import CREW, RECORDER, install, logs
+from tests.systemd.debian import CREW, RECORDER, logs
 from tests.systemd.machine import Machine, booted
 from tests.systemd.units import FOLDER
 
@@ -29,14 +28,15 @@ wifi_country = "SA"\r
 
 
 @pytest.fixture(scope="module")
-def machine(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine with the package and the image's files, a boot partition, and a root that is read-only."""
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with stagelog and the image's files, a boot partition, and a root that is read-only."""
     with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
         for folder in (BOOT, "/var/lib/stagelog", "/var/lib/stagelog-crew", "/var/log"):
             up.run("mkdir", "-p", folder)
             up.run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
-        install(up, packages / "old.deb")
-        up.run("/usr/local/bin/stagelog", "install", "--with", "socketcan", "--with", "read-only-root")
+        program = "/opt/stagelog/bin/stagelog"
+        options = ("--with", "socketcan", "--with", "read-only-root")
+        up.run(program, "install", "--program", program, "--yes", *options)
         up.run("mkdir", "-p", "/etc/hostapd")
         put(up, f"/etc/systemd/system/{UNIT}", (FOLDER / "image" / UNIT).read_text())
         put(up, "/usr/local/lib/stagelog/has-settings.sh", (FOLDER / "image/has-settings.sh").read_text())

@@ -1,28 +1,30 @@
-"""The Debian package on a machine booted with systemd: installed with answers, updated, downgraded, purged."""
+"""The Debian package on a machine booted with systemd: installed, updated, downgraded, removed, purged."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.systemd.debian import CREW, PIN, RECORDER, ROOT, install, logs
-from tests.systemd.machine import Machine, booted
+from tests.systemd.debian import (
+    CONFIGURATION,
+    CREW,
+    FILL,
+    HOME,
+    PIN,
+    QUIETLY,
+    RECORDER,
+    ROOT,
+    install,
+    logs,
+)
+from tests.systemd.machine import Machine
 
 pytestmark = [pytest.mark.load_sensitive, pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def machine(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine on which the package was installed with answers."""
-    with booted(tmp_path_factory.mktemp("machine") / "scratch") as up:
-        up.run("debconf-set-selections", str(packages / "answers"))
-        install(up, packages / "old.deb")
-        yield up
 
 
 def test_lintian_finds_no_error_and_no_warning(packages: Path) -> None:
@@ -34,46 +36,90 @@ def test_lintian_finds_no_error_and_no_warning(packages: Path) -> None:
 
 
 def test_no_path_of_the_building_machine_is_in_the_package(packages: Path) -> None:
-    files = [path for path in (packages / "tree").rglob("*") if path.is_file() and not path.is_symlink()]
-    assert files
-    for path in files:
-        assert os.fsencode(ROOT) + b"/" not in path.read_bytes(), path
+    unpack = ["dpkg-deb", "--fsys-tarfile", "old.deb"]
+    files = subprocess.run(unpack, cwd=packages, capture_output=True, check=True).stdout
+    assert os.fsencode(ROOT) + b"/" not in files
 
 
-def test_an_installation_records_and_serves(machine: Machine) -> None:
-    machine.wait_active(RECORDER, CREW)
-    assert machine.run("readlink", "-f", "/usr/local/bin/stagelog") == "/opt/stagelog/bin/stagelog\n"
-    machine.run("test", "-d", "/opt/stagelog/lib/pure/logger/__pycache__")
-    machine.run("test", "!", "-e", "/opt/stagelog/lib/pure/pygments/__pycache__")
-    text = machine.run("cat", "/etc/stagelog/stagelog.toml")
+def test_an_installation_records_and_serves(present: Machine) -> None:
+    assert present.run("readlink", "-f", "/usr/local/bin/stagelog") == f"{HOME}/bin/stagelog\n"
+    present.run("test", "-d", f"{HOME}/lib/pure/logger/__pycache__")
+    present.run("test", "!", "-e", f"{HOME}/lib/pure/pygments/__pycache__")
+    assert "501" in logs(present)[0]
+    assert "whole" in present.run("/usr/local/bin/stagelog", "verify", *logs(present))
+    assert present.shell(f"grep -r {PIN} /var/cache/debconf || echo none") == "none\n"
+
+
+def test_another_version_keeps_what_the_owner_has(present: Machine, packages: Path) -> None:
+    """Configuration, logs, a unit edited by hand, a service that is disabled, and a folder moved to another disk."""
+    before, text = logs(present), present.run("cat", CONFIGURATION)
+    unit = f"/etc/systemd/system/{RECORDER}"
+    present.shell(f"echo '# by hand' >> {unit}; mv {HOME} /opt/other-disk; ln -s /opt/other-disk {HOME}")
+    present.run("systemctl", "disable", "--now", CREW)
+    for package in ("new.deb", "old.deb"):
+        started = present.property(RECORDER, "ActiveEnterTimestampMonotonic")
+        install(present, packages / package)
+        present.wait_active(RECORDER)
+        assert present.property(RECORDER, "ActiveEnterTimestampMonotonic") != started
+        assert present.run("cat", CONFIGURATION) == text
+        assert set(before) <= set(logs(present))
+        assert present.run("systemctl", "is-enabled", CREW, check=False) == "disabled\n"
+        assert present.property(CREW, "ActiveState") == "inactive"
+        assert "# by hand" in present.run("cat", f"{unit}.edited-1")
+        assert "# by hand" not in present.run("cat", unit)
+        assert present.run("readlink", HOME) == "/opt/other-disk\n"
+    present.shell(f"rm {HOME} {unit}.edited-1; mv /opt/other-disk {HOME}; systemctl enable --now {CREW}")
+    assert present.shell("ls -A /opt") == "stagelog\n"
+
+
+def test_purge_keeps_the_logs_alone(present: Machine) -> None:
+    before = logs(present)
+    present.run(*QUIETLY, "dpkg", "--remove", "stagelog")
+    assert present.property(RECORDER, "LoadState") == "not-found"
+    assert present.shell("ls /etc/stagelog") == "stagelog.toml\n"
+    present.run(*QUIETLY, "dpkg", "--purge", "stagelog")
+    units = "/etc/systemd/system/stagelog-*.service"
+    left = f"ls -d /etc/stagelog /usr/local/bin/stagelog {HOME}/lib {units} 2>/dev/null"
+    assert present.shell(f"{left} || true") == ""
+    assert logs(present) == before
+    present.run("id", "stagelog")
+
+
+def test_what_was_there_before_returns(absent: Machine, packages: Path) -> None:
+    """A virtual environment in its folder, a program of its name; also after the package's program was damaged.
+
+    The modules of the environment would come before the package's on Python's path.
+    """
+    mine = "/usr/local/bin/stagelog"
+    absent.shell(f"printf '#!/bin/sh\\necho mine\\n' > {mine}; chmod 755 {mine}")
+    absent.run("python3", "-m", "venv", "--without-pip", HOME)
+    version = re.sub(r".*?(\d+\.\d+).*\s", r"\1", absent.run("python3", "--version"))
+    stale = f"{HOME}/lib/python{version}/site-packages/logger"
+    absent.shell(f"mkdir {stale}; echo 'raise SystemExit(\"an older version\")' > {stale}/__init__.py")
+    absent.shell(FILL)
+    assert "No space left" in install(absent, packages / "old.deb", check=False)
+    absent.run("rm", "/opt/full")
+    assert absent.shell("ls -A /opt") == "stagelog\n", "it is back"
+    absent.run("test", "-f", f"{stale}/__init__.py")
+
+    assert "before-package-1" in install(absent, packages / "old.deb")
+    absent.wait_active(RECORDER, CREW)
+    assert "version" in absent.run(mine, "--version")
+    absent.run("test", "-f", stale.replace(HOME, f"{HOME}.before-package-1") + "/__init__.py")
+    text = absent.run("cat", CONFIGURATION)
     for answer in ("501", "/dev/ttyACM7", "gvret", "250000", PIN):
         assert answer in text
-    assert "501" in logs(machine)[0]
-    assert "whole" in machine.run("/usr/local/bin/stagelog", "verify", *logs(machine))
 
-
-def test_the_pin_is_not_kept_by_debconf(machine: Machine) -> None:
-    assert machine.shell(f"grep -r {PIN} /var/cache/debconf || echo none") == "none\n"
-
-
-def test_another_version_keeps_configuration_and_logs(machine: Machine, packages: Path) -> None:
-    before, text = logs(machine), machine.run("cat", "/etc/stagelog/stagelog.toml")
-    for package in ("new.deb", "old.deb"):
-        started = machine.property(RECORDER, "ActiveEnterTimestampMonotonic")
-        install(machine, packages / package)
-        machine.wait_active(RECORDER, CREW)
-        assert machine.property(RECORDER, "ActiveEnterTimestampMonotonic") != started
-        assert machine.run("cat", "/etc/stagelog/stagelog.toml") == text
-        assert set(before) <= set(logs(machine))
-
-
-def test_purge_keeps_the_logs_alone(machine: Machine) -> None:
-    before = logs(machine)
-    machine.run("dpkg", "--remove", "stagelog")
-    assert machine.property(RECORDER, "LoadState") == "not-found"
-    assert machine.shell("ls /etc/stagelog") == "stagelog.toml\n"
-    machine.run("dpkg", "--purge", "stagelog")
-    left = "ls -d /etc/stagelog /usr/local/bin/stagelog /opt/stagelog/lib /etc/systemd/system/stagelog* 2>/dev/null"
-    assert machine.shell(f"{left} || true") == ""
-    assert logs(machine) == before
-    machine.run("id", "stagelog")
+    absent.run("rm", "-r", f"{HOME}/lib", f"{HOME}.before-package-1")
+    absent.run(*QUIETLY, "dpkg", "--remove", "stagelog")
+    assert absent.property(RECORDER, "ActiveState") == "inactive"
+    install(absent, packages / "old.deb")
+    absent.wait_active(RECORDER, CREW)
+    absent.shell(f"systemctl stop {RECORDER} {CREW}; rm -rf /var/lib/stagelog/* /var/lib/stagelog-crew/*")
+    absent.run(*QUIETLY, "dpkg", "--purge", "stagelog")
+    assert absent.run(mine) == "mine\n"
+    absent.run("rm", mine)
+    found = absent.shell(
+        "find /etc /opt /usr/local /usr/share /var/lib /var/cache/debconf /run -xdev -name '*stagelog*'"
+    )
+    assert found == ""

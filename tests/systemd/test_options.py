@@ -112,10 +112,7 @@ def test_only_with_the_gpsd_option_the_recorder_reaches_gpsd(machine: Machine) -
         "from firmware_bridge.virtual.gpsd import VirtualGpsd; import time; gpsd = VirtualGpsd(2947);"
         " gpsd.devices['/dev/ttyACM0'] = True; time.sleep(600)"
     )
-    here = "/opt/stagelog"
-    paths = {"PYTHONHOME": "/python", "LD_LIBRARY_PATH": "/python/lib", "PYTHONPATH": "/checkout"}
-    settings = [f"--setenv={name}={here}{path}" for name, path in paths.items()]
-    machine.run("systemd-run", "--unit=virtual-gpsd", *settings, f"{here}/python/bin/python3", "-c", serve)
+    machine.run("systemd-run", "--unit=virtual-gpsd", "/opt/stagelog/bin/python3", "-c", serve)
     machine.shell(
         "sed -i '/^\\[gps\\]/,/^port/ s|^port.*|port = \"gpsd://127.0.0.1\"|' /etc/stagelog/stagelog.toml;"
         f" grep -q gpsd:// /etc/stagelog/stagelog.toml; systemctl restart {RECORDER}"
