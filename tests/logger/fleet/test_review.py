@@ -165,6 +165,7 @@ def test_a_scheduler_with_two_workers_one_of_them_killed(
             Client(address, set_as_default=False) as client,
         ):
             client.wait_for_workers(2, timeout=60)
+            first.send_signal(signal.SIGSTOP)  # it keeps the task that it gets
             killed_at_work = threading.Event()
             assassin = threading.Thread(target=_kill_at_work, args=(client, first, killed_at_work))
             assassin.start()
@@ -177,11 +178,11 @@ def test_a_scheduler_with_two_workers_one_of_them_killed(
 
 
 def _kill_at_work(client: Client, worker: subprocess.Popen[str], killed: threading.Event) -> None:
-    """Send SIGKILL to a worker as soon as it has a task."""
+    """Send SIGKILL to the worker named "first" as soon as it has a task."""
+    known = client.scheduler_info(n_workers=-1)["workers"]
+    address = next(at for at, facts in known.items() if facts["name"] == "first")
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        known = client.scheduler_info(n_workers=-1)["workers"]
-        address = next(at for at, facts in known.items() if facts["name"] == "first")
         if client.processing().get(address):
             os.kill(worker.pid, signal.SIGKILL)
             killed.set()
