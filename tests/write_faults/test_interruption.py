@@ -187,6 +187,7 @@ def start_until(
     return None
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize(("verb", "number"), TRIED)
 def test_a_signal_ends_a_verb_within_a_second(
     verb: str, number: signal.Signals, folder: Path, disk: Path, tmp_path: Path

@@ -81,6 +81,7 @@ def test_the_field_cases_are_found_and_stay_open(
     assert decoder.good > 5
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("kind", MESSAGES)
 @pytest.mark.parametrize("share", [0.5, 0.99])
 @pytest.mark.parametrize("setting", ["auto", 230400])

@@ -27,6 +27,7 @@ def test_the_dbc_of_another_car_is_reported(tmp_path: Path) -> None:
     assert found[0].startswith("dbc engine.dbc: none of its 1 messages is on the bus; it is for another car")
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("listen_only", ["true", '"try"', "false"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_doctor_never_makes_an_adapter_acknowledge_frames(
