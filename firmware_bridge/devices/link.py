@@ -3,10 +3,8 @@
 Knows no protocol and no thread, and does not retry: a link that fails raises PortError and is closed; the supervisor
 in ports.py opens another.
 
-A read wakes when the first byte arrives and takes all available bytes; then the caller lets bytes collect before the
-next read. So a single sentence is not delayed, and a saturated bus, whose adapter sends small pieces, wakes the thread
-at most 200 times per second. Where the adapter stamps its frames a chunk may collect for longer; the kernel's small
-buffer is emptied meanwhile. A reader that is behind does not pause.
+The caller lets bytes collect after a read (read_pace.py). During a long pause the kernel's small buffer is emptied at
+short intervals. A reader that is behind does not pause.
 """
 
 from __future__ import annotations
@@ -22,16 +20,9 @@ import serial
 
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.port_errors import PORT_ERRORS, cannot_set_rate, lost
+from firmware_bridge.devices.read_pace import STAMPED_READ_US
 from firmware_bridge.errors import PortError
 
-GATHER_S = 0.005
-"""Usual pause after a read, for at most 200 wake-ups per second. At 1 MB/s, more than USB 1.1 carries, 5 ms are 5 kB;
-the kernel buffers at least ten times that."""
-STAMPED_READ_US = 100_000
-"""Interval of reads where frames carry their own time, which a later read does not change. Engine values are decoded at
-whole tenths of a second: more reads would show none of them earlier."""
-READ_LEAD_US = 5_000
-"""Time of these reads before each whole tenth of a second of the session's clock, so that the frames are there then."""
 STEP_S = 0.015
 """Interval at which the kernel's buffer is emptied during a longer pause: an adapter that finds it full must wait, and
 some lose frames. A saturated bus of 1 Mbit/s, 9,000 lines of 27 bytes per second, fills nine tenths of a terminal's
@@ -41,7 +32,7 @@ FULL_BYTES = 4096
 MORE_BYTES = 2048
 """After a piece of this size more may be waiting: the kernel returns a terminal's bytes in pieces of 4 KiB at most."""
 STEP_FULL_BYTES = 7680
-"""As `FULL_BYTES` within a longer pause, whose steps are three times as long as the usual pause."""
+"""As `FULL_BYTES` within a longer pause: more than two saturated buses send in a step of it."""
 CHUNK_BYTES = 65536
 """Largest chunk: a quarter of a second of a saturated 1 Mbit/s bus."""
 FALLBACK_READ_S = 0.05
@@ -56,11 +47,6 @@ class Chunk(NamedTuple):
     data: bytes
     is_timed: bool = False
     """Whether its frames carry their own times, so that it can wait for the next decoding round."""
-
-
-def stamped_pause_s(t_us: int) -> float:
-    """How long the bytes of frames with times may collect after a read at `t_us` of the session."""
-    return max(GATHER_S, (STAMPED_READ_US - (t_us + READ_LEAD_US) % STAMPED_READ_US) / 1e6)
 
 
 class Link:

@@ -13,7 +13,7 @@ link then points.
             └─ no_protocol                            bytes of another protocol: a wrong cable
 
 A chunk is stamped right after the read, so never before its last byte arrived; its first byte may have arrived up to
-`link.GATHER_S` earlier, or `link.STAMPED_READ_US` where the frames are stamped.
+`GATHER_S` earlier, or `STAMPED_READ_US` where the frames are stamped (read_pace.py).
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from firmware_bridge.devices.conversation import converse
-from firmware_bridge.devices.link import GATHER_S, Chunk, Link, stamped_pause_s
+from firmware_bridge.devices.link import Chunk, Link
 from firmware_bridge.devices.link_health import Expected, Finding, LinkHealth
 from firmware_bridge.devices.open_link import has_rate, is_there, open_link
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.rate_search import RateSearch
+from firmware_bridge.devices.read_pace import GATHER_S, StampedPace
 from firmware_bridge.devices.restart import restart_watch
 from firmware_bridge.errors import PortError
 from firmware_bridge.protocols import Opened, Opening, Protocol, Step, no_opening, sequence
@@ -110,6 +111,7 @@ class PortReader:
         self._bauds = protocol.bauds or (NO_BAUD,) if baud == "auto" else (baud,)
         self._outbox = Outbox()
         self._is_stamped = False
+        self._stamped_pace = StampedPace()
         self._writable = False
         self._reported = ("", "")
         self._reported_us = 0
@@ -244,7 +246,7 @@ class PortReader:
             return chunk.data
 
         was_writable, self._writable = self._writable, False  # no requests between the commands
-        self._is_stamped = False  # the answers are read at once; frames with times are noted again
+        self._is_stamped = False  # another device may have taken its place: noted again with its first frames
         opened = converse(self._opening(), self._outbox.put, read, stop)
         self._opened = opened._replace(warning=opened.warning or link.warning)
         converse(sequence(*self._init), self._outbox.put, read, stop)
@@ -273,9 +275,10 @@ class PortReader:
         self.rounds += 1
         data = link.read(wait_s)
         t_us = self._clock_us()
+        is_timed = self._is_stamped and self._writable  # the answers of a dialogue are read at once
         if data and not link.is_behind:
-            link.pause(stamped_pause_s(t_us) if self._is_stamped else GATHER_S)
-        return Chunk(self.name, t_us, data, self._is_stamped)
+            link.pause(self._stamped_pace.pause_s(t_us) if is_timed else GATHER_S)
+        return Chunk(self.name, t_us, data, is_timed)
 
     def _report_link(self, finding: Finding) -> None:
         """Report the health of an open link together with the result of its opening."""

@@ -71,7 +71,7 @@ class Decoder(Interface):
 
     @property
     def is_stamped(self) -> bool:
-        """Whether the device stamps its frames, so that their times do not depend on when the bytes are read."""
+        """Whether the newest frames have times by their device's clock, which do not depend on when they are read."""
         ...
 
     def feed(self, data: bytes, t_us: int) -> Batch:

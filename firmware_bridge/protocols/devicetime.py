@@ -9,8 +9,8 @@ Rule 1: the counter is unwrapped with the help of arrival times, to the multiple
         from the stamps and from the wraps.
 Rule 2: a frame cannot arrive before it was sent. The smallest difference between arrival and counter in the last
         seconds is the offset; old differences are dropped, so the offset follows a crystal that drifts.
-Rule 3: an impossible counter is replaced by arrival at once: one that falls behind (a reset), or one that stands
-        still (firmware that always sends 0).
+Rule 3: an impossible counter is replaced by arrival at once: one that falls behind (a reset) by more than a reader that
+        was held up may have left the bytes waiting, or one that stands still (firmware that always sends 0).
 Rule 4: times never run backwards and are never later than arrival.
 """
 
@@ -20,9 +20,13 @@ from itertools import pairwise
 
 # Offsets are kept for twice this: a crystal 100 ppm off moves 0.4 ms in it, less than a millisecond stamp's step.
 WINDOW_US = 2_000_000
-# A frame later than this against the best offset is not delayed in transit (USB latency timers and UART queues add
-# tens of milliseconds): the counter has jumped.
+# After a silence they are kept a little longer: it may be that of a reader that was held up.
+FORGET_US = 6_000_000
+# A frame later than this against the best offset is not delayed in transit (USB latency timers and UART queues add tens
+# of milliseconds): it has waited since the chunk before, or the counter has jumped.
 LATE_US = 100_000
+# What waited for a reader is read in several chunks with at most this between them.
+BACKLOG_US = 20_000
 # A counter that does not move for this long while frames arrive is not a clock; the coarsest steps are 1 ms.
 STUCK_US = 20_000
 # The smallest jump to report: an adapter that restarted.
@@ -43,7 +47,9 @@ class DeviceClock:
         self._stamp: int | None = None
         self._device_us = 0
         self._arrival_us = 0
+        self._waited_us = 0
         self._moved_us = 0
+        self._has_moved = self._is_stuck = False
         self._window_from_us = 0
         self._best_us = 0
         self._older_us = 0
@@ -53,6 +59,11 @@ class DeviceClock:
     def modulus(self) -> int:
         """The assumed modulus of the counter, in ticks."""
         return self._modulus
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the counter moves, so that the times of the newest frames are not those of their arrival."""
+        return self._has_moved and not self._is_stuck
 
     def take_jump(self) -> int | None:
         """The counter's jump against the session's clock since the last call, in microseconds; None without one."""
@@ -118,15 +129,19 @@ class DeviceClock:
         """The offset to add to device time: the smallest recent difference of arrival minus device time."""
         lead_us = arrival_us - end_us
         known_us = min(self._best_us, self._older_us)
+        is_late = self._stamp is not None and self._is_late(lead_us - known_us, arrival_us - self._arrival_us)
         if self._stamp is None:
             known_us = lead_us
-        elif abs(lead_us - known_us) > JUMP_US and last != self._stamp:
+        elif (is_late or lead_us < known_us) and abs(lead_us - known_us) > JUMP_US and last != self._stamp:
             self._jump_us = known_us - lead_us
         if last != self._stamp:
             self._moved_us = arrival_us
-        stuck = arrival_us - self._moved_us > STUCK_US
+            self._has_moved = self._stamp is not None
+        # A frame with the stamp of the one before it may have waited since the last read.
+        since_us = self._arrival_us if self._has_moved else arrival_us
+        self._is_stuck = since_us - self._moved_us > STUCK_US
         age_us = arrival_us - self._window_from_us
-        if self._stamp is None or stuck or lead_us - known_us > LATE_US or age_us > 2 * WINDOW_US:
+        if self._stamp is None or self._is_stuck or is_late or age_us > FORGET_US:
             self._older_us = self._best_us = lead_us
             self._window_from_us = arrival_us
         elif age_us > WINDOW_US:
@@ -135,6 +150,13 @@ class DeviceClock:
         elif lead_us < self._best_us:
             self._best_us = lead_us
         return min(self._best_us, self._older_us)
+
+    def _is_late(self, delay_us: int, since_us: int) -> bool:
+        """Whether a chunk, `since_us` after the one before, has a delay that its bytes cannot have waited."""
+        waited_us = since_us if since_us > BACKLOG_US else since_us + self._waited_us
+        is_late = delay_us > LATE_US + waited_us
+        self._waited_us = waited_us if delay_us > LATE_US and not is_late else 0
+        return is_late
 
     @staticmethod
     def _bounded(device_us: list[int], offset_us: int, floor_us: int, arrival_us: int) -> list[int]:

@@ -116,7 +116,7 @@ class FrameSearch(ABC):
 
     @property
     def is_stamped(self) -> bool:
-        return self._clock is not None
+        return self._clock is not None and self._clock.is_running
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. Less than one frame of the longest kind is kept."""
@@ -173,11 +173,11 @@ def is_identifier(can_id: int) -> bool:
 
 def uniform_block(buffer: bytes, at: int, size: int, same: Mapping[int, int]) -> bytes:
     """The buffer from `at` on as whole frames of `size` bytes, if every frame has the `same` byte values at the given
-    offsets (0 must be one of them); else b""."""
-    count = (len(buffer) - at) // size
-    stop = at + count * size
-    if count < MIN_UNIFORM_FRAMES or buffer[stop : stop + 1] not in (b"", bytes((same[0],))):
+    offsets; else b"". The last one is left out if bytes follow it: whether they begin a frame is the caller's check."""
+    count, rest = divmod(len(buffer) - at, size)
+    if count < MIN_UNIFORM_FRAMES:
         return b""
-    block = buffer[at:stop]
-    even = all(block[place::size].count(value) == count for place, value in same.items())
-    return block if even else b""
+    block = buffer[at : at + count * size]
+    if not all(block[place::size].count(value) == count for place, value in same.items()):
+        return b""
+    return block[:-size] if rest else block

@@ -88,7 +88,7 @@ class Decoder:
 
     @property
     def is_stamped(self) -> bool:
-        return self._clock is not None
+        return self._clock is not None and self._clock.is_running
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. At most one unfinished line is kept."""
@@ -100,20 +100,7 @@ class Decoder:
         buffer = self._rest + data
         end = buffer.rfind(b"\r") + 1
         if end:
-            block = buffer[:end]
-            columns = uniform_columns(block, self._stamp_digits)
-            if columns is None:  # a sample of a stream begins within a line
-                first = block.find(b"\r") + 1
-                columns = uniform_columns(block[first:], self._stamp_digits)
-                if columns is not None:
-                    self._lines(block[:first])
-            if columns is not None:
-                ids, datas, stamps = columns
-                self._ids += ids
-                self._datas += datas
-                self._stamps += stamps
-            else:
-                self._lines(block)
+            self._decode(buffer[:end])
         self._rest = buffer[end:]
         if len(self._rest) > MAX_LINE:
             self._reject(self._rest[:-MAX_LINE], "overlong")
@@ -123,6 +110,25 @@ class Decoder:
             self._account.settle()
         frames, self._frames = self._frames, FrameColumns()
         return self._account.batch(frames)
+
+    def _decode(self, block: bytes) -> None:
+        """Decode whole lines, in one go if all but the first, which may be the end of one, have one kind and length."""
+        stamp_digits = self._stamp_digits
+        columns = uniform_columns(block, stamp_digits)
+        if columns is None:
+            first = block.find(b"\r") + 1
+            columns = uniform_columns(block[first:], stamp_digits)
+            if columns is not None:
+                self._lines(block[:first])
+                block = block[first:]
+        if (
+            columns is None or self._stamp_digits != stamp_digits
+        ):  # the first line may switch the kind of stamp
+            self._lines(block)
+        else:
+            self._ids += columns.ids
+            self._datas += columns.datas
+            self._stamps += columns.stamps
 
     def _lines(self, block: bytes) -> None:
         """Decode lines one by one: the path of mixed traffic."""

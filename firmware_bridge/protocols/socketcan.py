@@ -164,7 +164,7 @@ class Decoder(FrameSearch):
     def _take(
         self, dropped: Sequence[int], stamps: Sequence[int], ids: Sequence[int], datas: Sequence[bytes]
     ) -> None:
-        if dropped[-1] != self._dropped:
+        if set(dropped) != {self._dropped}:
             self._count_dropped(dropped)
         if self._lost and self._t_us >= self._next_notice_us:
             self._account.notice(self._t_us, "frames_dropped", frames=self._lost)

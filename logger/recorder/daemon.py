@@ -113,7 +113,7 @@ class Recorder:
         self.decoder_loop = DecoderLoop(
             self._setup.pipeline, self._inbox, self.writer, self._readers, plans, self.origin
         )
-        self.decoder_loop.disk_room_h = lambda: self._housekeeper.room_h
+        self.decoder_loop.card.room_h = lambda: self._housekeeper.room_h
         if config.clock.chrony is not None:
             self.decoder_loop.on_fixes = ChronySource(config.clock.chrony, self.origin.zero_us).take
         if config.shutdown is not None:

@@ -7,12 +7,9 @@ OBD-II requests, the live socket gets the snapshots. Only the thread that calls 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 from firmware_bridge.devices.link import Chunk
@@ -20,6 +17,7 @@ from firmware_bridge.devices.ports import LinkChange, PortReader
 from firmware_bridge.records import Fix
 from logger.live.document import document
 from logger.live.encoding import LineEncoder
+from logger.recorder.card_state import CardState, megabytes
 from logger.recorder.inbox import CrewOrder, Inbox, Item
 from logger.recorder.link_state import LinkState
 from logger.recorder.pipeline import Pipeline
@@ -28,7 +26,6 @@ from logger.recorder.restart_state import Origin, state_text
 from logger.recorder.setup import PortPlan
 from logger.recorder.stick_news import StickNews
 from logger.recorder.writer import Writer
-from logger.recorder.writer_status import WriterStatus
 
 log = logging.getLogger(__name__)
 
@@ -42,18 +39,11 @@ _ROUND_BYTES = 1024 * 1024
 _SETTLE_US = 10_000
 """Delay of a beat, for input stamped before it that a port's thread still holds: usually under a millisecond. Input
 that arrives later counts as after the beat."""
-_LONG_READS_LOSS_S = 0.5
-"""With a smaller `max_loss_s` timed frames must not wait in the port either."""
 _HEALTH_EVERY_US = 500_000
 """Interval at which the alarms receive the recorder's own state; they must warn within 3 s."""
-_FREE_SPACE_EVERY_US = 5_000_000
-"""Interval at which the card's free space is looked up: a full bus writes about 1 MB per second."""
 _NAME_CHARS = 40
 """Characters of a command's name in the journal and the log: the name may be of any length."""
 _NO_LINK = LinkChange("", 0, "", "")
-_OVERDUE_S = 1.0
-"""Rows that wait this much longer than `max_loss_s` are in danger even without a write error: the card may hang in a
-sync."""
 _GOOD_STATES = frozenset({"opening", "open"})
 
 
@@ -72,19 +62,16 @@ class DecoderLoop:
         self.pipeline = pipeline
         self._inbox = inbox
         self._writer = writer
+        self.card = CardState(writer)
         self._readers = readers
         self._askers = {plan.name: asker for plan in plans if (asker := plan.asker()) is not None}
         self._origin = origin
         self._links: dict[str, LinkChange] = {}
         self._round_us = 0
         self._health_at_us = 0
-        self._free_space: int | None = None
-        self._free_space_at_us = 0
         self._stick = StickNews()
         self._encoder = LineEncoder()
         self._failed_commands = 0
-        self.disk_room_h: Callable[[], float | None] = lambda: None
-        """Returns the hours of recording that fit on the card; None while unknown. Set by the daemon."""
         self.on_fixes: Callable[[Sequence[Fix]], None] = lambda _: None
         """Receives the fixes of each round. Set by the daemon, for chrony."""
         self.power_off: PowerOff | None = None
@@ -98,8 +85,8 @@ class DecoderLoop:
         if not self._askers:  # else their next requests may be due
             now = self._origin.t_us()
             rest_us = self._round_us + ROUND_US - now
-            until_us = max(rest_us, min(self.to_beat_us(now), longest_us, _LONGEST_US))
-            self._inbox.wait(max(0, until_us) / 1e6)
+            wait_us = max(rest_us, min(self.to_beat_us(now), longest_us, _LONGEST_US))
+            self._inbox.wait(max(0, wait_us) / 1e6)
         rest_us = self._round_us + ROUND_US - self._origin.t_us()
         if rest_us > 0:
             time.sleep(rest_us / 1e6)
@@ -175,24 +162,10 @@ class DecoderLoop:
         """The live state, as the socket's clients read it."""
         now = self._origin.t_us()
         status = self._writer.status()
-        is_overdue = self._overdue_s(status) > _OVERDUE_S
-        room_bytes, room_h = self._free_bytes(now, status.path), self.disk_room_h()
         return {
             **document(self.pipeline.live.snapshot(now)),
             "session": status.session,
-            "recording": {
-                "path": _absolute(status.path),
-                "rows": status.rows,
-                "frames": status.frames,
-                "lag_s": round(status.lag_s, 3),
-                "dropped": status.dropped,
-                "free_bytes": room_bytes,
-                "free_mb": _megabytes(room_bytes),
-                "room_h": None if room_h is None else round(room_h, 1),
-                "ok": status.ok and not is_overdue,
-                "trouble": status.trouble
-                or (f"nothing written for {status.lag_s:.0f} s" if is_overdue else None),
-            },
+            "recording": self.card.recording(now, status),
             "links": {
                 port: {
                     "kind": "gps" if self.pipeline.is_gps(port) else "can",
@@ -241,32 +214,20 @@ class DecoderLoop:
 
     def _update_health(self, now: int) -> None:
         """Pass the recorder's own state to the alarms, and whether their frames are stamped to the ports."""
-        may_wait = self._writer.max_loss_s >= _LONG_READS_LOSS_S
         for port, reader in self._readers.items():
             # Answers to requests are read at once all the same: the next request waits for them.
-            can_wait = may_wait and port not in self._askers
+            can_wait = self._writer.allows_long_reads and port not in self._askers
             reader.note_stamps(is_stamped=can_wait and self.pipeline.is_stamped(port))
         status = self._writer.status()
         live = self.pipeline.live
         live.health("can_age_s", self.pipeline.can_age_s(now))
-        live.health("writer_lag_s", self._overdue_s(status))
-        live.health("disk_free_mb", _megabytes(self._free_bytes(now, status.path)))
-        live.health("disk_room_h", self.disk_room_h())
+        live.health("writer_lag_s", self.card.overdue_s(status))
+        live.health("disk_free_mb", megabytes(self.card.free_bytes(now, status.path)))
+        live.health("disk_room_h", self.card.room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
         if self.power_off is not None and self.power_off.tick(now, live.values(now)):
             self.pipeline.event(now, "power_off", {"for_s": self.power_off.for_s})
             self.request_power_off()
-
-    def _free_bytes(self, now: int, log: Path) -> int | None:
-        """Free space on the disk of the log, some seconds old."""
-        if now >= self._free_space_at_us:
-            self._free_space_at_us = now + _FREE_SPACE_EVERY_US
-            self._free_space = free_bytes(log)
-        return self._free_space
-
-    def _overdue_s(self, status: WriterStatus) -> float:
-        """How much longer than `max_loss_s` rows have waited for the card."""
-        return max(0.0, status.lag_s - self._writer.max_loss_s)
 
     def _link_changed(self, change: LinkChange) -> None:
         self._links[change.port] = change
@@ -277,20 +238,3 @@ class DecoderLoop:
         is_good = change.state in _GOOD_STATES and not change.warning
         level = logging.INFO if is_good else logging.WARNING
         log.log(level, "%s: %s", change.port, change.detail or change.state)
-
-
-@lru_cache(maxsize=1)
-def _absolute(path: Path) -> str:
-    return str(path.absolute())
-
-
-def free_bytes(path: Path) -> int | None:
-    """Free space on the disk of a log."""
-    try:
-        return shutil.disk_usage(path.parent).free
-    except OSError:
-        return None
-
-
-def _megabytes(size: int | None) -> int | None:
-    return None if size is None else size // 1_000_000

@@ -43,8 +43,8 @@ class Inbox:
         self._has_input.acquire()
 
     def wait(self, timeout_s: float) -> None:
-        """Return once an item that cannot wait has been put since the last call, or after `timeout_s`. Only the thread
-        that takes."""
+        """Return once an item that cannot wait has been put since the last `take`, or after `timeout_s`. Only the
+        thread that takes."""
         self._has_input.acquire(timeout=timeout_s)
 
     def put(self, item: Item) -> None:
@@ -63,6 +63,8 @@ class Inbox:
         """The oldest items, up to a little over `max_bytes`, and the bytes lost per port since the last call."""
         taken: list[Item] = []
         with self._lock:
+            if not self._has_input.locked():
+                self._has_input.acquire()
             lost = dict(self._lost)
             self._lost.clear()
             until = self._bytes - max_bytes

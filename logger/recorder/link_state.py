@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class LinkState(NamedTuple):
-    """The state of a port, as shown."""
+    """The state since `since_t_us` of the session, with counts of good and bad pieces since the start."""
 
     state: str
     detail: str

@@ -30,11 +30,14 @@ _RETRY_S = 1.0
 _SYNC_SHARE = 0.9
 """Share of `max_loss_s` within which rows are on the card. The measured time of a commit and the time since the queue
 was last emptied are subtracted."""
-_WAY_S = 0.18
-"""The least that the rest has to be, for the way to the writer: where an adapter stamps its frames up to 100 ms in the
-port and 70 ms to the round."""
+_WAY_S = 0.03
+"""The least that the rest has to be, for the way to the writer: up to 5 ms in the port and 20 ms to the round."""
+_LONG_READS_LOSS_S = 0.5
+"""The smallest `max_loss_s` with which frames that carry their times may be read rarely."""
+_LONG_READS_WAY_S = 0.18
+"""The way of such frames: up to 100 ms in the port and 70 ms to the round."""
 _MIN_INTERVAL_S = 0.1
-"""Minimum interval between commits: more would only make a slow card slower."""
+"""Minimum interval between commits where `max_loss_s` allows it: more would only make a slow card slower."""
 _STUCK_S = 2.0
 """A card that has stored nothing for this long is stuck, not slow."""
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -57,6 +60,9 @@ class Writer:
         A session that it begins starts with the queued rows, at `begins_us`. It may raise OSError.
         """
         self.max_loss_s = max_loss_s
+        self.allows_long_reads = max_loss_s >= _LONG_READS_LOSS_S
+        way_s = _LONG_READS_WAY_S if self.allows_long_reads else _WAY_S
+        self._within_s = min(max_loss_s * _SYNC_SHARE, max_loss_s - way_s)
         self._log = first_log
         self._is_open = True
         self._open_again = open_again
@@ -162,8 +168,7 @@ class Writer:
         if not self._commits:
             return _MIN_INTERVAL_S  # the first rows prove that the log works: the crew needs to know at once
         waited_s = time.monotonic() - self._taken_at
-        within_s = min(self.max_loss_s * _SYNC_SHARE, self.max_loss_s - _WAY_S)
-        return max(_MIN_INTERVAL_S, within_s - self._round_s - waited_s)
+        return max(min(_MIN_INTERVAL_S, self._within_s / 2), self._within_s - self._round_s - waited_s)
 
     def _write_waiting(self) -> bool:
         """Write and commit the queue. False if the card refused; no row is lost then.

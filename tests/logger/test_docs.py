@@ -20,7 +20,7 @@ from logger.cli.main import VERBS
 from logger.config.configuration import Config, loads
 from logger.live import document
 from logger.logfile import schema
-from logger.recorder import decoder_loop
+from logger.recorder import card_state, decoder_loop
 from logger.stage.declared import Alarm
 from logger.stage.itinerary import WAYPOINT_KINDS, Itinerary
 from logger.stage.rules import Rules, default_rules
@@ -163,6 +163,7 @@ def keys_in(source: str) -> Iterator[str]:
 def test_every_live_key_is_in_the_chapter_of_the_live_state() -> None:
     keys = set(keys_in(inspect.getsource(document)))
     keys |= set(keys_in(inspect.getsource(decoder_loop.DecoderLoop.snapshot)))
+    keys |= set(keys_in(inspect.getsource(card_state)))
     assert {"utc", "remaining_km", "recording", "lag_s"} <= keys, "the sources were read"
     assert missing(keys, chapters(LOGGER)["Live state"]) == []
 

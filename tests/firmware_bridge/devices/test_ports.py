@@ -11,21 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from firmware_bridge.devices import ports
-from firmware_bridge.devices.link import (
-    CHUNK_BYTES,
-    GATHER_S,
-    READ_LEAD_US,
-    STAMPED_READ_US,
-    STEP_S,
-    stamped_pause_s,
-)
+from firmware_bridge.devices.link import CHUNK_BYTES, STEP_S
 from firmware_bridge.devices.open_link import open_link
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.ports import PortReader
+from firmware_bridge.devices.read_pace import GATHER_S, PROMPT_READS, STAMPED_READ_US
 from firmware_bridge.errors import PortError
 from tests.firmware_bridge.devices.port_readers import NMEA, gps
 from tests.firmware_bridge.simulated_devices import (
@@ -92,26 +84,18 @@ def test_stream_of_small_pieces_wakes_the_reader_200_times_per_second() -> None:
     assert len(chunks) <= spread_s / GATHER_S + 2
 
 
-@given(st.integers(0, 10**12))
-def test_frames_with_times_are_read_shortly_before_each_tenth_of_a_second(t_us: int) -> None:
-    next_us = t_us + round(1e6 * stamped_pause_s(t_us))
-    is_at_mark = (next_us + READ_LEAD_US) % STAMPED_READ_US == 0
-    assert next_us - t_us <= STAMPED_READ_US
-    assert is_at_mark or next_us == t_us + round(1e6 * GATHER_S)
-
-
 def test_stream_of_frames_with_times_wakes_the_reader_10_times_per_second() -> None:
     sink = Sink()
     reader = gps("", sink)
     with pty() as device, open_link(device.name, 115200, Outbox()) as link:
         reader.note_stamps(is_stamped=True)
-        device.send(LINE)
-        chunks = [reader._read(link, 1.0)]
-        for _ in range(6):
+        reader._writable = True  # as after the opening dialogue
+        chunks = []
+        for _ in range(7 + PROMPT_READS):
             device.send(LINE * 40)
             chunks.append(reader._read(link, 1.0))
-    assert [chunk.data for chunk in chunks[1:]] == [LINE * 40] * 6
-    assert chunks[-1].t_us - chunks[0].t_us >= 5 * STAMPED_READ_US
+    assert [chunk.data for chunk in chunks] == [LINE * 40] * len(chunks)
+    assert chunks[-1].t_us - chunks[PROMPT_READS].t_us >= 5 * STAMPED_READ_US
 
 
 def test_the_kernels_buffer_is_emptied_during_a_pause() -> None:

@@ -130,13 +130,33 @@ def test_stuck_counter_gives_times_of_arrival() -> None:
     assert clock.take_jump() is None
 
 
-@pytest.mark.parametrize(("delay_us", "believed"), [(LATE_US, True), (LATE_US + 1, False)])
-def test_delay_above_the_limit_is_a_jump(delay_us: int, believed: bool) -> None:
+@pytest.mark.parametrize(("over_us", "believed"), [(0, True), (1, False)])
+def test_a_counter_that_falls_behind_above_the_limit_has_jumped(over_us: int, believed: bool) -> None:
+    """It may have waited since the chunk before, no longer."""
     clock = DeviceClock(1, (2**32,))
-    clock.session_us([0], SECOND_US)
-    arrival_us = SECOND_US + 10_000 + delay_us
-    (time_us,) = clock.session_us([10_000], arrival_us)
-    assert time_us == (SECOND_US + 10_000 if believed else arrival_us)
+    clock.session_us([SECOND_US], SECOND_US)
+    arrival_us = SECOND_US + 10_000
+    (time_us,) = clock.session_us([SECOND_US - LATE_US - over_us], arrival_us)
+    assert time_us == (SECOND_US if believed else arrival_us)
+
+
+@pytest.mark.parametrize("held_up_s", [0.2, 1, 3, 4])
+def test_frames_that_waited_for_a_reader_keep_their_times(held_up_s: float) -> None:
+    clock = DeviceClock(1_000, Z1)
+    stop_us = int(5 * SECOND_US + held_up_s * SECOND_US)
+    arrivals = [*range(0, 5 * SECOND_US, 10_000), *(stop_us for _ in range(5 * SECOND_US, stop_us, 10_000))]
+    for n, arrival_us in enumerate(arrivals):
+        assert clock.session_us([10 * n], arrival_us) == [10_000 * n]
+    assert clock.take_jump() is None
+
+
+def test_two_frames_of_one_tick_are_no_counter_that_stands_still() -> None:
+    """The second waited for the next read."""
+    clock = DeviceClock(1_000, Z1)
+    clock.session_us([100], SECOND_US)
+    clock.session_us([200], SECOND_US + 100_000)
+    assert clock.session_us([200], SECOND_US + 200_000) == [SECOND_US + 100_000]
+    assert clock.session_us([300], SECOND_US + 200_000) == [SECOND_US + 200_000]
 
 
 def test_no_time_is_before_not_before_us() -> None:

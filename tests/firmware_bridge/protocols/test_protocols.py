@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import ConfigurationError
-from firmware_bridge.protocols import PROTOCOL_NAMES, BusSettings, Protocol, protocol
+from firmware_bridge.protocols import PROTOCOL_NAMES, BusSettings, Protocol, protocol, slcan
 from firmware_bridge.protocols.framing import MAX_NOTICES_PER_S, MAX_REJECTED_BYTES, Account
 from firmware_bridge.records import CanFrame
 from tests.examples import examples
@@ -107,13 +107,45 @@ def test_garbage_before_between_and_after(name: str) -> None:
     assert all(record.t_us <= T_US + 2_000 for record in batch.rejected)
 
 
-@pytest.mark.parametrize("name", ["gvret", "realdash", "canserial"])
-def test_uniform_block_is_checked_to_its_end(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "noise"), [("gvret", b""), ("realdash", b"\x44"), ("canserial", b""), ("socketcan", b"C")]
+)
+def test_uniform_block_is_checked_to_its_end(name: str, noise: bytes) -> None:
     chosen = reporter(name)
     assert chosen.report is not None
     run = [CanFrame(0, 0, 0x123, bytes([n] * 8)) for n in range(6)]
-    batch = feed(chosen.decoder(0), [b"".join(map(chosen.report, run)) + b"noise"])
+    batch = feed(chosen.decoder(0), [b"".join(map(chosen.report, run)) + noise + b"noise"])
     assert ids_and_data(batch.frames) == ids_and_data(run[:-1])
+
+
+@pytest.mark.parametrize("name", ["gvret", "realdash", "canserial", "socketcan"])
+@examples(40)
+@given(st.integers(1, 7), st.integers(0, 10_000), st.binary(max_size=40), st.integers(0, 20))
+def test_a_damaged_uniform_block_is_as_its_frames_one_by_one(
+    name: str, count: int, place: int, noise: bytes, lost: int
+) -> None:
+    chosen = reporter(name)
+    assert chosen.report is not None
+    wire = b"".join(chosen.report(CanFrame(0, 0, 0x123, bytes([n] * 8))) for n in range(count))
+    place %= len(wire) + 1
+    wire = wire[:place] + noise + wire[place + lost :]
+    at_once, one_by_one = chosen.decoder(0), chosen.decoder(0)
+    one_by_one._uniform = lambda buffer, at: 0  # type: ignore[attr-defined]
+    results = [feed(decoder, [wire, wire]) for decoder in (at_once, one_by_one)]
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("name", ["slcan", "gvret", "canserial"])
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_counter_that_stands_still_stamps_no_frames(name: str, is_running: bool) -> None:
+    """Firmware that always sends 0: the time of arrival is used, so these frames must be read at once."""
+    chosen, decoder = reporter(name), protocol(name).decoder(0)
+    for t_us in range(0, 500_000, 10_000):
+        frame = CanFrame(t_us if is_running else 0, 0, 0x123, b"x")
+        wire = slcan.report(frame, 4) if name == "slcan" else chosen.report and chosen.report(frame)
+        assert wire
+        decoder.feed(wire, t_us)
+    assert decoder.is_stamped == is_running
 
 
 @pytest.mark.parametrize("name", CAN_PROTOCOLS)

@@ -239,6 +239,10 @@ def test_new_stamp_length_is_accepted_from_the_second_line() -> None:
     assert (len(batch.frames), len(batch.rejected)) == (16, 2)
     times = [frame.t_us for frame in batch.frames]
     assert times == sorted(times)
+    # The first line of a block confirms stamps that the other lines do not have.
+    batch = feed(decoder, [stamped, stamped + plain * 6])
+    assert (len(batch.frames), len(batch.rejected)) == (6, 2)
+    assert len(batch.frames.times_us) == len(batch.frames.datas)
 
 
 def test_the_table_of_heads_is_bounded() -> None:

@@ -76,11 +76,12 @@ def test_waiting_ends_with_the_first_item_also_if_it_came_before() -> None:
     inbox.put(Chunk("gps", 0, b"$GP"))
     inbox.put(Chunk("gps", 1, b"$GP"))
     inbox.wait(FOREVER_S)
-    assert len(inbox.take(1000)[0]) == 2
+    inbox.put(Chunk("gps", 2, b"$GP"))
+    assert len(inbox.take(1000)[0]) == 3
     began = time.monotonic()
     inbox.wait(0.05)
     assert time.monotonic() - began >= 0.05, "nothing came since"
-    threading.Timer(0.05, inbox.put, [LinkChange("gps", 2, "lost", "unplugged")]).start()
+    threading.Timer(0.05, inbox.put, [LinkChange("gps", 3, "lost", "unplugged")]).start()
     inbox.wait(FOREVER_S)
     assert len(inbox.take(1000)[0]) == 1
 
