@@ -20,7 +20,7 @@ from itertools import pairwise
 
 # Offsets are kept for twice this: a crystal 100 ppm off moves 0.4 ms in it, less than a millisecond stamp's step.
 WINDOW_US = 2_000_000
-# After a silence they are kept a little longer: it may be that of a reader that was held up.
+# After a silence they are kept for this long, as it may be that of a reader that was held up: 0.6 ms of that crystal.
 FORGET_US = 6_000_000
 # A frame later than this against the best offset is not delayed in transit (USB latency timers and UART queues add tens
 # of milliseconds): it has waited since the chunk before, or the counter has jumped.

@@ -61,6 +61,7 @@ class Writer:
         """
         self.max_loss_s = max_loss_s
         self.allows_long_reads = max_loss_s >= _LONG_READS_LOSS_S
+        """Whether `max_loss_s` includes the time that frames wait in the port for a rare read."""
         way_s = _LONG_READS_WAY_S if self.allows_long_reads else _WAY_S
         self._within_s = min(max_loss_s * _SYNC_SHARE, max_loss_s - way_s)
         self._log = first_log
