@@ -56,7 +56,7 @@ class Decoder(Interface):
     4. Repeated notices are limited in rate.
 
     `framing.FrameSearch` does 1, 2 and 4 for a binary protocol: canserial.py is the shortest example. A text protocol
-    uses `framing.Account`, as slcan.py does.
+    uses `framing.FrameDecoder`, as slcan.py does.
     """
 
     @property

@@ -23,7 +23,7 @@ from firmware_bridge.protocols.elm327_lines import (
     without_progress,
 )
 from firmware_bridge.protocols.elm327_opening import CLOSING, opening
-from firmware_bridge.protocols.framing import Account
+from firmware_bridge.protocols.framing import FrameDecoder
 from firmware_bridge.record_columns import Batch
 from firmware_bridge.records import ERR_FLAG, CanFrame
 
@@ -35,26 +35,17 @@ MAX_LINE = 256
 """Characters; the longest line, a description of the device, has less than 80."""
 
 
-class Decoder:
+class Decoder(FrameDecoder):
     """Decode a dongle's text into frames. `bus` is the log's number of its only bus.
 
     `good` counts frames and known messages, so an idle dongle that answers counts as working. Text before the first
     line end is never taken for a frame.
     """
 
-    is_stamped = False
-
     def __init__(self, bus: int = 0) -> None:
-        self.good = 0
-        self._bus = bus
-        self._account = Account()
-        self._rest = b""
+        super().__init__(bus)
         self._is_after_prompt = False
         self._is_cut = True
-
-    @property
-    def bad(self) -> int:
-        return self._account.bad
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. At most one unfinished line is kept."""

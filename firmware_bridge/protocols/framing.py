@@ -91,7 +91,27 @@ class Account:
         return batch
 
 
-class FrameSearch(ABC):
+class FrameDecoder:
+    """What the decoders of adapters have in common: their counts, and the device's clock if it stamps its frames."""
+
+    def __init__(self, bus: int = 0, clock: DeviceClock | None = None) -> None:
+        self.good = 0
+        self._bus = bus
+        self._clock = clock
+        self._account = Account()
+        self._rest = b""
+        self._t_us = 0
+
+    @property
+    def bad(self) -> int:
+        return self._account.bad
+
+    @property
+    def is_stamped(self) -> bool:
+        return self._clock is not None and self._clock.is_running
+
+
+class FrameSearch(FrameDecoder, ABC):
     """Base of decoders for binary protocols without escaping: searches for frames; a subclass parses them.
 
     A subclass fills the columns `_stamps`, `_buses`, `_ids` and `_datas`, one entry per frame, without `_stamps` if
@@ -102,21 +122,8 @@ class FrameSearch(ABC):
     """The bytes with which a frame can begin."""
 
     def __init__(self, bus: int = 0, clock: DeviceClock | None = None) -> None:
-        self.good = 0
-        self._bus = bus
-        self._clock = clock
-        self._account = Account()
-        self._rest = b""
-        self._t_us = 0
+        super().__init__(bus, clock)
         self._clear()
-
-    @property
-    def bad(self) -> int:
-        return self._account.bad
-
-    @property
-    def is_stamped(self) -> bool:
-        return self._clock is not None and self._clock.is_running
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. Less than one frame of the longest kind is kept."""

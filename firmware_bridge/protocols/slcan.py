@@ -22,7 +22,7 @@ from struct import unpack
 from typing import NamedTuple
 
 from firmware_bridge.protocols.devicetime import DeviceClock
-from firmware_bridge.protocols.framing import Account, stamped
+from firmware_bridge.protocols.framing import FrameDecoder, stamped
 from firmware_bridge.protocols.slcan_answers import BEL, answer
 from firmware_bridge.protocols.slcan_columns import STAMP_CODES, uniform_columns
 from firmware_bridge.protocols.slcan_line import (
@@ -63,32 +63,20 @@ class Line(NamedTuple):
     stamp: int
 
 
-class Decoder:
+class Decoder(FrameDecoder):
     """Decode SLCAN bytes into frames. `bus` is the log's number of the adapter's only bus."""
 
     def __init__(self, bus: int = 0) -> None:
-        self.good = 0
-        self._bus = bus
-        self._account = Account()
-        self._rest = b""
-        self._t_us = self._last_us = 0
+        super().__init__(bus)
+        self._last_us = 0
         self._heads: dict[str, Head] = {}
         self._stamp_digits = UNKNOWN_DIGITS
-        self._clock: DeviceClock | None = None
         self._unconfirmed = (UNKNOWN_DIGITS, 0)
         self._damaged_at = -1
         self._frames = FrameColumns()
         self._ids: list[int] = []
         self._datas: list[bytearray] = []
         self._stamps: list[int] = []
-
-    @property
-    def bad(self) -> int:
-        return self._account.bad
-
-    @property
-    def is_stamped(self) -> bool:
-        return self._clock is not None and self._clock.is_running
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. At most one unfinished line is kept."""
