@@ -54,6 +54,7 @@ def store(pair: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "lines"),
     [
