@@ -57,13 +57,16 @@ class Account:
 
     def reject(self, data: bytes, reason: str, t_us: int) -> None:
         """Add bytes that are not a frame to the open stretch. A stretch keeps its first reason."""
-        if not self._stretch_bytes:
-            self.bad += 1
-            self._stretch_t_us, self._stretch_reason = t_us, reason
-        self._stretch += data[: MAX_REJECTED_BYTES - len(self._stretch)]
-        self._stretch_bytes += len(data)
-        if self._stretch_bytes >= MAX_STRETCH_BYTES:
-            self.settle()
+        while data:
+            if not self._stretch_bytes:
+                self.bad += 1
+                self._stretch_t_us, self._stretch_reason = t_us, reason
+            room = MAX_STRETCH_BYTES - self._stretch_bytes
+            self._stretch += data[: MAX_REJECTED_BYTES - len(self._stretch)]
+            self._stretch_bytes += min(len(data), room)
+            if len(data) >= room:
+                self.settle()
+            data = data[room:]
 
     def settle(self) -> None:
         """Close the damaged stretch, because a good frame follows it."""

@@ -89,10 +89,7 @@ class Decoder(FrameDecoder):
         end = buffer.rfind(b"\r") + 1
         if end:
             self._decode(buffer[:end])
-        self._rest = buffer[end:]
-        if len(self._rest) > MAX_LINE:
-            self._reject(self._rest[:-MAX_LINE], "overlong")
-            self._rest = self._rest[-MAX_LINE:]
+        self._rest = self._bounded(buffer[end:])
         self._finish()
         if self.good != self._damaged_at:
             self._account.settle()
@@ -167,6 +164,7 @@ class Decoder(FrameDecoder):
 
     def _unusual(self, line: bytes) -> None:
         """Handle a line that is not a known one: a new identifier, an answer, a new mode, or damage."""
+        line = self._bounded(line)
         # z or Z: an acknowledged transmission, or its echo.
         frame = self._frame(line) or self._frame(line.lstrip(b"zZ"))
         if frame is not None:
@@ -178,6 +176,12 @@ class Decoder(FrameDecoder):
                 self._account.notice(self._t_us, kind, **detail)
         else:
             self._damaged(line)
+
+    def _bounded(self, line: bytes) -> bytes:
+        """The last MAX_LINE bytes of a line; those before them are rejected."""
+        if len(line) > MAX_LINE:
+            self._reject(line[:-MAX_LINE], "overlong")
+        return line[-MAX_LINE:]
 
     def _damaged(self, line: bytes) -> None:
         """Search for a good frame at the end of a damaged line, after a lost CR."""

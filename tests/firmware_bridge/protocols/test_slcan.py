@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.errors import WireError
+from firmware_bridge.protocols.framing import MAX_REJECTED_BYTES, MAX_STRETCH_BYTES
 from firmware_bridge.protocols.slcan import (
     MAX_HEADS,
     MAX_LINE,
@@ -253,13 +254,16 @@ def test_the_table_of_heads_is_bounded() -> None:
     assert len(decoder._heads) <= MAX_HEADS
 
 
-def test_endless_line_is_rejected_except_its_last_frame() -> None:
+@pytest.mark.parametrize("size", [1, 300, 10_000])
+def test_endless_line_is_rejected_except_its_last_frame(size: int) -> None:
     decoder = Decoder()
     decoder.feed(b"t1230\r", 0)
-    batch = feed(decoder, [b"\x80" * (3 * MAX_LINE), b"\x80" * 9 + b"t4561AA\r"])
+    noise = b"\x80" * (MAX_STRETCH_BYTES + 2 * MAX_LINE)
+    batch = feed(decoder, chunks(noise + b"t4561AA\r", [size]))
     assert len(decoder._rest) <= MAX_LINE
     assert ids_and_data(batch.frames) == [(0x456, b"\xaa")]
-    assert len(batch.rejected) == 1
+    stretch = ("overlong", noise[:MAX_REJECTED_BYTES])
+    assert [(record.reason, record.data) for record in batch.rejected] == [stretch, stretch]
 
 
 @pytest.mark.parametrize(
