@@ -25,8 +25,8 @@ FORGET_US = 6_000_000
 # A frame later than this against the best offset is not delayed in transit (USB latency timers and UART queues add tens
 # of milliseconds): it has waited since the chunk before, or the counter has jumped.
 LATE_US = 100_000
-# What waited for a reader is read in several chunks with at most this between them.
-BACKLOG_US = 20_000
+# What waited for a reader comes in several chunks with at most this between them, twice the longest pause of a reader.
+BACKLOG_US = 200_000
 # A counter that does not move for this long while frames arrive is not a clock; the coarsest steps are 1 ms.
 STUCK_US = 20_000
 # The smallest jump to report: an adapter that restarted.
@@ -129,19 +129,18 @@ class DeviceClock:
         """The offset to add to device time: the smallest recent difference of arrival minus device time."""
         lead_us = arrival_us - end_us
         known_us = min(self._best_us, self._older_us)
-        is_late = self._stamp is not None and self._is_late(lead_us - known_us, arrival_us - self._arrival_us)
-        if self._stamp is None:
-            known_us = lead_us
-        elif (is_late or lead_us < known_us) and abs(lead_us - known_us) > JUMP_US and last != self._stamp:
-            self._jump_us = known_us - lead_us
+        is_first = self._stamp is None
+        is_late = not is_first and self._is_late(lead_us - known_us, arrival_us - self._arrival_us)
         if last != self._stamp:
             self._moved_us = arrival_us
-            self._has_moved = self._stamp is not None
+            self._has_moved = not is_first
+            if not is_first and (is_late or lead_us < known_us) and abs(lead_us - known_us) > JUMP_US:
+                self._jump_us = known_us - lead_us
         # A frame with the stamp of the one before it may have waited since the last read.
         since_us = self._arrival_us if self._has_moved else arrival_us
         self._is_stuck = since_us - self._moved_us > STUCK_US
         age_us = arrival_us - self._window_from_us
-        if self._stamp is None or self._is_stuck or is_late or age_us > FORGET_US:
+        if is_first or self._is_stuck or is_late or age_us > FORGET_US:
             self._older_us = self._best_us = lead_us
             self._window_from_us = arrival_us
         elif age_us > WINDOW_US:
@@ -152,7 +151,7 @@ class DeviceClock:
         return min(self._best_us, self._older_us)
 
     def _is_late(self, delay_us: int, since_us: int) -> bool:
-        """Whether a chunk, `since_us` after the one before, has a delay that its bytes cannot have waited."""
+        """Whether a chunk, `since_us` after the one before, is later than its bytes can have waited for a reader."""
         waited_us = since_us if since_us > BACKLOG_US else since_us + self._waited_us
         is_late = delay_us > LATE_US + waited_us
         self._waited_us = waited_us if delay_us > LATE_US and not is_late else 0

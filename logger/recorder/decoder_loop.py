@@ -83,9 +83,9 @@ class DecoderLoop:
         if self._is_behind():
             return
         if not self._askers:  # else their next requests may be due
-            now = self._origin.t_us()
-            rest_us = self._round_us + ROUND_US - now
-            wait_us = max(rest_us, min(self.to_beat_us(now), longest_us, _LONGEST_US))
+            now_us = self._origin.t_us()
+            rest_us = self._round_us + ROUND_US - now_us
+            wait_us = max(rest_us, min(self.to_beat_us(now_us), longest_us, _LONGEST_US))
             self._inbox.wait(max(0, wait_us) / 1e6)
         rest_us = self._round_us + ROUND_US - self._origin.t_us()
         if rest_us > 0:
@@ -100,22 +100,22 @@ class DecoderLoop:
 
     def round(self) -> bool:
         """Decode the queue, run commands, poll the engine, pass the rows on. Whether there is a new fix."""
-        now = self._round_us = self._origin.t_us()
+        now_us = self._round_us = self._origin.t_us()
         items, lost = self._inbox.take(0 if self._writer.is_crowded() else _ROUND_BYTES)
         for item in sorted(items, key=attrgetter("t_us")):
             self._take(item)
         if lost:
-            self.pipeline.event(now, "bytes_dropped", lost)
+            self.pipeline.event(now_us, "bytes_dropped", lost)
         for port, asker in self._askers.items():
             if self._links.get(port, _NO_LINK).state != "open":
                 continue  # a request that cannot be sent would count as unanswered
-            for request in asker.due(now):
+            for request in asker.due(now_us):
                 self._readers[port].write(request)
-        if now >= self._health_at_us:
-            self._health_at_us = now + _HEALTH_EVERY_US
-            self._update_health(now)
+        if now_us >= self._health_at_us:
+            self._health_at_us = now_us + _HEALTH_EVERY_US
+            self._update_health(now_us)
         if not len(self._inbox):
-            self.pipeline.advance(now - _SETTLE_US)
+            self.pipeline.advance(now_us - _SETTLE_US)
         rows = self.pipeline.take()
         self.on_fixes(rows.fix)
         if rows.progress or rows.event:  # a power cut must not undo what just happened
@@ -160,26 +160,26 @@ class DecoderLoop:
 
     def snapshot(self) -> dict[str, Any]:
         """The live state, as the socket's clients read it."""
-        now = self._origin.t_us()
+        now_us = self._origin.t_us()
         status = self._writer.status()
         return {
-            **document(self.pipeline.live.snapshot(now)),
+            **document(self.pipeline.live.snapshot(now_us)),
             "session": status.session,
-            "recording": self.card.recording(now, status),
+            "recording": self.card.recording(now_us, status),
             "links": {
                 port: {
                     "kind": "gps" if self.pipeline.is_gps(port) else "can",
                     "state": link.state,
                     "detail": link.detail,
                     "warning": link.warning or None,
-                    "age_s": round((now - link.since_t_us) / 1e6, 3),
+                    "age_s": round((now_us - link.since_t_us) / 1e6, 3),
                     "good": link.good,
                     "bad": link.bad,
                     "foreign_bytes": link.foreign_bytes,
                 }
                 for port, link in self.links().items()
             },
-            "stick": self._stick.snapshot(now),
+            "stick": self._stick.snapshot(now_us),
         }
 
     def line(self) -> bytes:
@@ -212,7 +212,7 @@ class DecoderLoop:
         else:
             order.reply(None)
 
-    def _update_health(self, now: int) -> None:
+    def _update_health(self, now_us: int) -> None:
         """Pass the recorder's own state to the alarms, and whether their frames are stamped to the ports."""
         for port, reader in self._readers.items():
             # Answers to requests are read at once all the same: the next request waits for them.
@@ -220,13 +220,13 @@ class DecoderLoop:
             reader.note_stamps(is_stamped=can_wait and self.pipeline.is_stamped(port))
         status = self._writer.status()
         live = self.pipeline.live
-        live.health("can_age_s", self.pipeline.can_age_s(now))
+        live.health("can_age_s", self.pipeline.can_age_s(now_us))
         live.health("writer_lag_s", self.card.overdue_s(status))
-        live.health("disk_free_mb", megabytes(self.card.free_bytes(now, status.path)))
+        live.health("disk_free_mb", megabytes(self.card.free_bytes(now_us, status.path)))
         live.health("disk_room_h", self.card.room_h())
         live.health("clock_error_s", self.pipeline.clock.error_s)
-        if self.power_off is not None and self.power_off.tick(now, live.values(now)):
-            self.pipeline.event(now, "power_off", {"for_s": self.power_off.for_s})
+        if self.power_off is not None and self.power_off.tick(now_us, live.values(now_us)):
+            self.pipeline.event(now_us, "power_off", {"for_s": self.power_off.for_s})
             self.request_power_off()
 
     def _link_changed(self, change: LinkChange) -> None:

@@ -31,8 +31,8 @@ class PublishSchedule:
         """Whether to publish now; `has_fix` is whether this round has a new fix, `to_readings_us` is the time until the
         next engine readings."""
         self._has_fix |= has_fix
-        ahead_us = -_EARLY * self._period_us if self._has_fix else _LATE * self._period_us
-        if now_us < self._due_us + ahead_us or 0 < to_readings_us <= self._near_us:
+        after_us = (-_EARLY if self._has_fix else _LATE) * self._period_us
+        if now_us < self._due_us + after_us or 0 < to_readings_us <= self._near_us:
             return False
         # After a stall the schedule continues from now: missed publications are not made up for.
         self._due_us = max(self._due_us, now_us - self._period_us // 2) + self._period_us

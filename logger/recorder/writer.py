@@ -75,13 +75,13 @@ class Writer:
         self._closing = False
         self._dropped: Counter[str] = Counter()
         self._dropped_total = 0
-        self._oldest: float | None = None
-        self._round_s = 0.0
-        self._taken_at = time.monotonic()
+        self._oldest_s: float | None = None
+        self._commit_s = 0.0
+        self._taken_at_s = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._commits = 0
         self._trouble = ""
-        self._stored_at = time.monotonic()
+        self._stored_at_s = time.monotonic()
         self.rounds = 0
         """Increases while the thread runs, for the watchdog."""
 
@@ -110,7 +110,7 @@ class Writer:
         crew's figures must continue, and rows that do not fit are counted.
         """
         with self._changed:
-            is_working = time.monotonic() - self._stored_at < _STUCK_S
+            is_working = time.monotonic() - self._stored_at_s < _STUCK_S
             return is_working and self._waiting_bytes > QUEUE_BYTES // 2
 
     def change_log(self, next_log: Log) -> None:
@@ -128,16 +128,16 @@ class Writer:
     def status(self) -> WriterStatus:
         """The present state, as one immutable value."""
         with self._changed:
-            first = (
-                self._oldest if self._oldest is not None else (self._waiting[0][0] if self._waiting else None)
-            )
+            oldest_s = self._oldest_s
+            if oldest_s is None and self._waiting:
+                oldest_s = self._waiting[0][0]
             return WriterStatus(
                 path=self._log.path,
                 session=self._log.session,
                 rows=sum(self._counts.values()),
                 frames=self._counts["frame"],
                 fixes=self._counts["fix"],
-                lag_s=0.0 if first is None else time.monotonic() - first,
+                lag_s=0.0 if oldest_s is None else time.monotonic() - oldest_s,
                 dropped=self._dropped_total,
                 commits=self._commits,
                 trouble=self._trouble,
@@ -168,8 +168,8 @@ class Writer:
             return _RETRY_S
         if not self._commits:
             return _MIN_INTERVAL_S  # the first rows prove that the log works: the crew needs to know at once
-        waited_s = time.monotonic() - self._taken_at
-        return max(min(_MIN_INTERVAL_S, self._within_s / 2), self._within_s - self._round_s - waited_s)
+        waited_s = time.monotonic() - self._taken_at_s
+        return max(min(_MIN_INTERVAL_S, self._within_s / 2), self._within_s - self._commit_s - waited_s)
 
     def _write_waiting(self) -> bool:
         """Write and commit the queue. False if the card refused; no row is lost then.
@@ -197,42 +197,42 @@ class Writer:
                 self._log = next_log
             taken = taken[end + 1 :]
         with self._changed:
-            self._oldest = None
+            self._oldest_s = None
         self._set_trouble("")
         return True
 
     def _take_waiting(self) -> list[tuple[float, Rows | Log]]:
         """Take the whole queue. A count of dropped rows is added after the rows of the present log."""
         with self._changed:
-            self._taken_at = time.monotonic()
+            self._taken_at_s = time.monotonic()
             taken = list(self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
             if not taken:
                 return taken
-            self._oldest = taken[0][0]
+            self._oldest_s = taken[0][0]
             if self._dropped:
                 loss = Rows(event=[EventRow(self._clock_us(), "dropped", dict(self._dropped))])
                 at = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
-                taken.insert(at, (self._taken_at, loss))
+                taken.insert(at, (self._taken_at_s, loss))
                 self._dropped = Counter()
         return taken
 
     def _store(self, rows: Rows) -> None:
         if not len(rows):
             return
-        began = time.monotonic()
+        began_s = time.monotonic()
         self._log.require_same_file()
         self._log.write(rows)
         self._log.commit()
-        took = time.monotonic() - began
+        took_s = time.monotonic() - began_s
         # Slow commits lose rows: remember one at once, forget it slowly.
-        self._round_s = max(took, 0.9 * self._round_s)
+        self._commit_s = max(took_s, 0.9 * self._commit_s)
         self._errors.committed()
         with self._changed:
             self._counts.update(rows.counts())
             self._commits += 1
-            self._stored_at = time.monotonic()
+            self._stored_at_s = time.monotonic()
 
     def _put_back(self, taken: list[tuple[float, Rows | Log]]) -> None:
         with self._changed:
