@@ -1,11 +1,12 @@
-"""The files of the machine that a card's settings change: the recorder's configuration and the access point's."""
+"""The files of the machine that settings change: the recorder's configuration, and for a card the access point's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from firmware_bridge.errors import ConfigurationError
 from logger.config import configuration
@@ -13,9 +14,9 @@ from logger.config.configuration import Config
 from logger.install.accounts import Accounts
 from logger.install.card_settings import Present, Settings, network_of
 from logger.install.change import edited_name
-from logger.install.configuration import Answers, answers_of, render
+from logger.install.configuration import Answers, answers_of, render, settled
 from logger.install.plan import CONFIGURATION, CONFIGURATION_FOLDER, GROUP
-from logger.install.rewrite import with_values
+from logger.install.reconfigure import reconfigured
 from logger.install.root import Entry, Root
 
 ACCESS_POINT = "/etc/hostapd/wlan0.conf"
@@ -46,21 +47,28 @@ def changed_files(settings: Settings, root: Root) -> list[NewFile]:
     In a configuration that somebody edited only the values change.
     """
     had, network = settings.present, settings.network
-    text, content = _content(root, CONFIGURATION), render(settings.answers)
-    is_edited = text not in ("", _rendered(had.answers))
-    values = settings.values
-    # A device that is left out is a table less, not a value.
-    if is_edited and _valid(text) is not None and "" not in values.values():
-        edited = with_values(text, values)
-        if edited is not None:
-            configuration.loads(edited, CONFIGURATION, Path(CONFIGURATION_FOLDER))
-            content = edited.encode()
-    files = [NewFile(CONFIGURATION, content, 0o640, is_edited, GROUP)]
+    changed = changed_configuration(had.answers, settings.given, root)
+    files = [changed or NewFile(CONFIGURATION, render(settings.answers), 0o640, is_edited=True, group=GROUP)]
     if network is not None and network != had.network:
         made = had.network.configuration if had.network is not None else ""
         is_edited = _content(root, ACCESS_POINT) not in ("", made)
         files.append(NewFile(ACCESS_POINT, network.configuration.encode(), 0o600, is_edited))
     return files
+
+
+def changed_configuration(had: Answers, given: Mapping[str, Any], root: Root) -> NewFile | None:
+    """The configuration, whose answers are `had`, with those that are `given`; None where only a new one can have them.
+
+    Raises ConfigurationError if the result is not valid.
+    """
+    text = _content(root, CONFIGURATION)
+    if text in ("", _rendered(had)):
+        content = render(settled(replace(had, **given), given))
+        return NewFile(CONFIGURATION, content, 0o640, is_edited=False, group=GROUP)
+    changed = reconfigured(text, had, given) if _valid(text) is not None else None
+    if changed is None:
+        return None
+    return NewFile(CONFIGURATION, changed.encode(), 0o640, is_edited=True, group=GROUP)
 
 
 def write_all(files: Sequence[NewFile], root: Root) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 from logger.config.configuration import MIN_PIN_LENGTH
 from logger.config.sources import BITRATE, CAN_PROTOCOLS
-from logger.install.configuration import EVERYWHERE, Answers, given_answers, port_mistakes, settled
-from logger.tomlconfig.positions import KeyPath
+from logger.install.configuration import Answers, given_answers, port_mistakes, settled
 from logger.tomlconfig.schema import SECRET, UNWRITTEN, Flaw, one_of, within
 
 _ROUNDS, _KEY_BYTES = 4096, 32
@@ -102,27 +101,8 @@ class Settings:
     @property
     def answers(self) -> Answers:
         """The answers for the configuration."""
-        given = self._given
+        given = self.given
         return settled(replace(self.present.answers, **given), given)
-
-    @property
-    def values(self) -> dict[KeyPath, Any]:
-        """The keys of the configuration that the file changes, and their values."""
-        answers, given = self.answers, self._given
-        values: dict[KeyPath, Any] = {}
-        if "number" in given:
-            values["car", "number"] = answers.number
-        if "gps_port" in given:
-            values["gps", "port"] = answers.gps_port
-        if {"can_port", "protocol"} & given.keys():  # each may imply the other
-            values |= {("can", 0, "port"): answers.can_port, ("can", 0, "protocol"): answers.protocol}
-        if "bitrate" in given:
-            values["can", 0, "bitrate"] = answers.bitrate
-        if "pin" in given:
-            values["serve", "pin"] = answers.pin
-            if self.present.answers.pin is None:
-                values["serve", "host"] = EVERYWHERE
-        return values
 
     @property
     def network(self) -> Network | None:
@@ -141,12 +121,13 @@ class Settings:
         )
 
     @property
-    def _given(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
+        """The answers that the file gives, by name."""
         names = ("number", "pin", "gps_port", "can_port", "protocol", "bitrate")
         return given_answers({name: getattr(self, name) for name in names})
 
     def _port_flaws(self) -> Iterator[Flaw]:
-        given, answers = self._given, self.answers
+        given, answers = self.given, self.answers
         ports: dict[str, str] = {name: given[name] for name in ("gps_port", "can_port") if name in given}
         if "protocol" in given:
             ports.setdefault("can_port", answers.can_port)

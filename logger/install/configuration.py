@@ -1,6 +1,7 @@
 """Generate the first `stagelog.toml` of a car, with comments, from a few answers.
 
-`stagelog install` writes it for the services, `stagelog init` for a user's own folder; neither changes it later.
+`stagelog install` writes it for the services, `stagelog init` for a user's own folder. What changes it later is in
+reconfigure.
 logger.config validates the result.
 """
 
@@ -116,7 +117,16 @@ def render(answers: Answers, path: Path = Path(CONFIGURATION)) -> bytes:
         raise ConfigurationError(what, where=str(name), hint=hint)
     is_installed = path == Path(CONFIGURATION)
     head, log, tail, state = (_SERVICES_HEAD, _SERVICES_LOG, "", "") if is_installed else _OWN_FOLDER
-    parts = (head, _car(answers), log, _gps(answers), _can(answers), _TAIL, tail, _serve(answers) + state)
+    parts = (
+        head,
+        _car(answers),
+        log,
+        gps_table(answers),
+        can_table(answers),
+        _TAIL,
+        tail,
+        _serve(answers) + state,
+    )
     text = "\n".join(filter(None, parts))
     configuration.loads(text, str(path), path.parent)
     return text.encode()
@@ -166,7 +176,8 @@ def _car(answers: Answers) -> str:
 """
 
 
-def _gps(answers: Answers) -> str:
+def gps_table(answers: Answers) -> str:
+    """The table of the GPS receiver; without one, as comments."""
     on = "" if answers.gps_port else "# "
     return f"""\
 {on}[gps]
@@ -176,7 +187,8 @@ def _gps(answers: Answers) -> str:
 """
 
 
-def _can(answers: Answers) -> str:
+def can_table(answers: Answers) -> str:
+    """The table of the CAN adapter; without one, as comments."""
     on = "" if answers.can_port else "# "
     return f"""\
 {on}[[can]]

@@ -47,7 +47,9 @@ _OPTIONS = (
 def ask(answers: Answers, given: Mapping[str, Any], plugged: Sequence[Adapter]) -> Answers:
     """Prompt for the answers that are not given. Raises click.Abort at Ctrl-C."""
     if "number" not in given:
-        number = click.prompt("Car number (empty: none)", default="", show_default=False, value_proc=_number)
+        had = "" if answers.number is None else str(answers.number)
+        question = "Car number" if had else "Car number (empty: none)"
+        number = click.prompt(question, default=had, show_default=bool(had), value_proc=_number)
         answers = replace(answers, number=number)
     if not {"gps_port", "can_port"} <= given.keys():
         for adapter in plugged:

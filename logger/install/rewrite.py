@@ -12,6 +12,8 @@ from logger.tomlconfig.positions import KeyPath, lines
 
 _VALUE = r"""(?P<before>\s*{key}\s*=\s*)(?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\[{{,]+)(?P<after>\s*(?:\#.*)?)"""
 """A line of a key and a scalar."""
+_HEADER = re.compile(r"""\s*\[\[?\s*["']?(?P<name>[\w-]+)""")
+"""A line that begins a table, or a table in it."""
 
 
 def with_values(text: str, values: Mapping[KeyPath, Any]) -> str | None:
@@ -30,6 +32,33 @@ def with_values(text: str, values: Mapping[KeyPath, Any]) -> str | None:
     except (ValueError, KeyError, IndexError, TypeError):
         return None
     return changed if is_right else None
+
+
+def with_table(text: str, table: str) -> str | None:
+    """The valid TOML `text` with another table at its end; None where that is not possible."""
+    changed = f"{text.rstrip()}\n\n{table}" if text.strip() else table
+    return _checked(changed, {**tomllib.loads(text), **tomllib.loads(table)})
+
+
+def without_table(text: str, name: str) -> str | None:
+    """The valid TOML `text` with all tables of this name as comments; None where they are not lines of their own."""
+    rows, is_inside = [], False
+    for row in text.split("\n"):
+        if header := _HEADER.match(row):
+            is_inside = header["name"] == name
+        is_line = is_inside and row.strip() and not row.lstrip().startswith("#")
+        rows.append(f"# {row}" if is_line else row)
+    return _checked(
+        "\n".join(rows), {key: value for key, value in tomllib.loads(text).items() if key != name}
+    )
+
+
+def _checked(text: str, expected: dict[str, Any]) -> str | None:
+    """The text if it is the TOML that it has to be."""
+    try:
+        return text if tomllib.loads(text) == expected else None
+    except ValueError:
+        return None
 
 
 def _with_value(text: str, path: KeyPath, value: str) -> str | None:

@@ -42,9 +42,13 @@ class Machine:
         """Whether its first process is alive."""
         return Path(f"/proc/{self._first_process}").exists()
 
+    def command(self, *command: str) -> list[str]:
+        """What runs a command in it."""
+        return [*self._enter, *command]
+
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command and return its standard output. With `check`, fails unless it succeeds."""
-        done = subprocess.run([*self._enter, *command], capture_output=True, text=True, check=False)
+        done = subprocess.run(self.command(*command), capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 

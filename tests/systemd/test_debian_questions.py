@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 
 from logger.config.sources import CAN_PROTOCOLS
 from logger.install.plan import CONFIGURATION
+from tests.systemd.conversation import conversation
 
 SCRIPTS = Path(__file__).parents[2] / "systemd/debian/stagelog"
 FRONTEND = Path("/usr/share/debconf/frontend")
@@ -37,14 +36,6 @@ for name in number gps-port can-port protocol bitrate pin; do
     echo "[$name=$RET]" >&2
 done
 """
-_PROMPTS = {
-    "number": "Number of the car:",
-    "gps-port": "Port of the GPS receiver:",
-    "can-port": "Port of the CAN adapter:",
-    "protocol": "Protocol of the CAN adapter:",
-    "bitrate": "bit/s:",
-    "pin": "PIN of the crew page:",
-}
 Ask = Callable[..., dict[str, str]]
 
 
@@ -71,43 +62,10 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     ) -> dict[str, str]:
         monkeypatch.setenv("DEBIAN_PRIORITY", priority)
         monkeypatch.setenv("DEBIAN_FRONTEND", frontend)
-        output = _conversation([str(FRONTEND), str(tmp_path / "postinst"), "configure"], answers)
+        output = conversation([str(FRONTEND), str(tmp_path / "postinst"), "configure"], answers)
         return dict(re.findall(r"\[([a-z-]+)=(.*?)\]", output))
 
     return asked
-
-
-def _conversation(command: list[str], answers: tuple[tuple[str, str], ...]) -> str:
-    """Run a command on a terminal, and type each answer after its question. Returns what is on the terminal."""
-    terminal, other_end = os.openpty()
-    process = subprocess.Popen(
-        ["setsid", "--ctty", *command], stdin=other_end, stdout=other_end, stderr=other_end
-    )
-    os.close(other_end)
-    seen, begin = "", 0
-    try:
-        for question, answer in answers:
-            while (at := seen.find(_PROMPTS[question], begin)) < 0:
-                text = _read(terminal)
-                assert text, f"no question {question}: {seen}"
-                seen += text
-            begin = at + len(_PROMPTS[question])
-            os.write(terminal, answer.encode() + b"\n")
-        while text := _read(terminal):
-            seen += text
-        assert process.wait() == 0, seen
-    finally:
-        process.kill()
-        process.wait()
-        os.close(terminal)
-    return seen
-
-
-def _read(terminal: int) -> str:
-    try:
-        return os.read(terminal, 4096).decode(errors="replace").replace("\r", "")
-    except OSError:  # the other end is closed
-        return ""
 
 
 def test_the_answers_arrive(ask: Ask) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from firmware_bridge.errors import StagelogError
 from logger.config import configuration
-from logger.install import record, verbs
+from logger.install import record
 from logger.install.adapters import Adapter
+from logger.install.chosen import bind
 from logger.install.configuration import GPS_NAME
 from logger.install.root import Root
 from tests.logger.install.conftest import Call, tree
@@ -78,7 +79,7 @@ def test_configuration_that_contradicts_the_installation_is_reported(
 def test_an_adapter_from_an_option_or_an_answer_is_bound(image: Path) -> None:
     adapter = Adapter("/dev/ttyUSB3", 0x0403, 0x6001, "A9XYZ", "1-1.2")
     ports = {"gps_port": "/dev/ttyUSB3", "can_port": ""}
-    rules, bound = verbs._bind(Root(image), ports, [adapter])
+    rules, bound = bind(Root(image), ports, [adapter])
     assert bound == {"gps_port": GPS_NAME, "can_port": ""}
     assert b'ATTRS{serial}=="A9XYZ", ENV{STAGELOG}="gps"' in rules
 
