@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def reader(
     adapter: CanAdapter, folder: Path, sink: Sink, listen_only: object, baud: object = 115_200
 ) -> PortReader:
     spoken = protocol(adapter.protocol)
+    spoken = replace(spoken, bauds=spoken.bauds[:2])  # the others are tried in the same way and take seconds each
     settings = BusSettings(500_000, None, listen_only)  # type: ignore[arg-type]
     return PortReader(
         "engine", str(folder / "can"), baud, spoken,  # type: ignore[arg-type]
