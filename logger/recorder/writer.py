@@ -208,14 +208,13 @@ class Writer:
             taken = list(self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
-            if not taken:
-                return taken
-            self._oldest_s = taken[0][0]
             if self._dropped:
                 loss = Rows(event=[EventRow(self._clock_us(), "dropped", dict(self._dropped))])
                 at = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
                 taken.insert(at, (self._taken_at_s, loss))
                 self._dropped = Counter()
+            if taken:
+                self._oldest_s = taken[0][0]
         return taken
 
     def _store(self, rows: Rows) -> None:

@@ -65,7 +65,9 @@ def reader(
     adapter: CanAdapter, folder: Path, sink: Sink, listen_only: object, baud: object = 115_200
 ) -> PortReader:
     spoken = protocol(adapter.protocol)
-    spoken = replace(spoken, bauds=spoken.bauds[:2])  # the others are tried in the same way and take seconds each
+    spoken = replace(
+        spoken, bauds=spoken.bauds[:2]
+    )  # the others are tried in the same way and take seconds each
     settings = BusSettings(500_000, None, listen_only)  # type: ignore[arg-type]
     return PortReader(
         "engine", str(folder / "can"), baud, spoken,  # type: ignore[arg-type]

@@ -53,6 +53,15 @@ def test_rows_that_do_not_fit_are_counted_in_the_log(tmp_path: Path, monkeypatch
     connection.close()
 
 
+def test_dropped_rows_are_counted_though_no_others_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(new_log(tmp_path / "a.db")) as writer:
+        monkeypatch.setattr(writers, "QUEUE_BYTES", 1)
+        assert not writer.put(frames(7))
+        assert eventually(lambda: count(tmp_path / "a.db", "event") == 1)
+
+
 def test_writing_is_retried_while_the_card_refuses_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
