@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from firmware_bridge.errors import ConfigurationError, StagelogError
@@ -19,7 +20,7 @@ from logger.boundary.terminal import echo
 from logger.boundary.whole_file import write_whole
 from logger.config.input_files import read_text
 from logger.install.card_files import changed_files, present, write_all
-from logger.install.card_settings import Settings
+from logger.install.card_settings import Settings, setting_names
 from logger.install.root import Root
 from logger.tomlconfig.schema import TomlError, TomlFile
 
@@ -31,6 +32,14 @@ _NAMES = re.compile(r"(stagelog-settings|stagel~\d).*(?<!~)(?<!\.bak)", re.IGNOR
 
 An editor's backup is not read. The same names are in systemd/image/has-settings.sh.
 """
+_OTHER = re.compile(r"[^.].*\.(txt|text|toml|ini|cfg|conf)", re.IGNORECASE)
+"""Names that somebody may give to a file of settings. A file of such a name is not read, but reported."""
+_SETTING = re.compile(
+    rb"^[^\w#\n]*(?:" + "|".join(setting_names()).encode() + rb")[ \t]*[=:]", re.IGNORECASE | re.MULTILINE
+)
+"""A line that sets something; a byte order mark may be before it. The same is in systemd/image/has-settings.sh."""
+_MAX_BYTES = 65536
+"""Of another file, in which settings are looked for."""
 _MAX_LINES = 1000
 """Of a file whose lines are checked one by one after a mistake."""
 
@@ -44,11 +53,12 @@ def main(arguments: Sequence[str]) -> int:
         result, code = "\n".join(map(str, error.problems)), 1
     except (StagelogError, OSError) as error:
         result, code = str(error), 1
-    for line in result.splitlines():
+    lines = [*result.splitlines(), *not_read(boot)]
+    for line in lines:
         echo(line)
-    if result:
+    if lines:
         try:
-            write_whole(boot / RESULT, result + "\n")
+            write_whole(boot / RESULT, "\n".join(lines) + "\n")
         except OSError as error:
             echo(error, err=True)
             code = 1
@@ -83,6 +93,24 @@ def applied(boot: Path, root: Root) -> str:
     page = "for the crew's tablets, with the pin" if answers.pin is not None else "on this machine only"
     wifi = f"; Wi-Fi {network.name}" if network is not None else ""
     return f"applied: {number}; crew page {page}{wifi}"
+
+
+def not_read(boot: Path) -> list[str]:
+    """A line for each file that looks like settings, but has a name of its owner's own invention."""
+    found = []
+    with suppress(OSError):
+        for file in sorted(boot.iterdir()):
+            is_other = _OTHER.fullmatch(file.name) and not _NAMES.fullmatch(file.name) and file.name != RESULT
+            if is_other and file.is_file() and _SETTING.search(_first_bytes(file)):
+                found.append(f"{file.name}: it has settings, but is not read; move them into {SETTINGS}")
+    return found
+
+
+def _first_bytes(file: Path) -> bytes:
+    """The beginning of a file, with Unix line ends, whatever its encoding; nothing if it cannot be read."""
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(_MAX_BYTES).replace(b"\0", b"").replace(b"\r", b"\n")
+    return b""
 
 
 def _text(file: Path) -> str:

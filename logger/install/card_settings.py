@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import pbkdf2_hmac
 from typing import Any
 
@@ -161,6 +161,11 @@ class Settings:
             )
         if self.answers.pin is None:
             yield Flaw(("pin",), "missing: the page needs one for the crew's tablets", 'add pin = "..."')
+
+
+def setting_names() -> list[str]:
+    """The keys of the file."""
+    return [each.name for each in fields(Settings) if each.name != "present"]
 
 
 def _name_flaw(name: str) -> str:

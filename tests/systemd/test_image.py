@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import subprocess
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from logger.config.configuration import Serve
+from logger.install import card
 from logger.install.card import RESULT, SETTINGS
-from logger.install.card_settings import Settings
+from logger.install.card_settings import Settings, setting_names
 from logger.install.plan import LOGS as LOGS_DIRECTORY
 from logger.install.plan import OPTIONS, RECORDER_USER
+from logger.install.root import Root
 from logger.tomlconfig.schema import TomlFile
 from tests.pi.partitions import BOOT, LOGS, ROOT, content, fat, place
 from tests.systemd.units import FOLDER, read, require, values
@@ -106,13 +108,65 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     for name in (
         f"._{SETTINGS}",
         RESULT,
-        "config.txt",
         f".{SETTINGS}.swp",
         f"{SETTINGS}~",
         "stagelog-settings.BAK",
     ):
         (tmp_path / name).write_text("number = 501\n")
     assert not is_looked_at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.txt", b"dtparam=audio=on\nnumber = 501\n"),
+        ("car501.txt", b"number = 501\r\n"),
+        ("our car (2).TXT", b"\xef\xbb\xbf  Pin: 2468\r"),
+        ("settings.ini", "\ufeffcan_port = can0\r\n".encode("utf-16-le")),
+        ("stagelog.toml", b"# our car\n[car]\nnumber = 501\n"),
+        ("wifi.Conf", b"\xff\n\twifi_name=car 501\n"),
+        ("settings.cfg", b"protocol = slcan"),
+        ("stagelog settings.text", b"WIFI_PASSWORD = desert"),
+    ],
+)
+def test_settings_under_another_name_are_reported_once(
+    tmp_path: Path, name: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "Root", lambda: Root(tmp_path / "machine"))
+    (tmp_path / SETTINGS).write_text("# as shipped\n")
+    (tmp_path / name).write_bytes(content)
+    assert is_looked_at(tmp_path)
+    assert card.main([str(tmp_path)]) == 0
+    line = f"{name}: it has settings, but is not read; move them into {SETTINGS}\n"
+    assert (tmp_path / RESULT).read_text() == line
+    assert (tmp_path / name).read_bytes() == content
+    assert not is_looked_at(tmp_path), "each start would make the root writable"
+    (tmp_path / SETTINGS).write_text("number: 502\n")
+    assert is_looked_at(tmp_path)
+    assert card.main([str(tmp_path)]) == 1
+    assert (tmp_path / RESULT).read_text().endswith(f"502\n{line}")
+
+
+def test_texts_of_others_are_not_reported(tmp_path: Path) -> None:
+    """Those of a Pi's boot partition, and notes without a setting."""
+    for name, text in (
+        ("config.txt", "[pi4]\narm_boost=1\ndtoverlay=gpio-shutdown,gpio_pin=17\n# pin = 7\nenable_uart=1\n"),
+        ("cmdline.txt", "console=tty1 root=PARTUUID=0-02 pin=7"),
+        ("notes.txt", "the pin is 2468\nnumbers = 7\nmy_pin = 7\n"),
+        ("photo.jpg", "number = 501\n"),
+        ("._car501.txt", "number = 501\n"),
+        (RESULT, "number = 501\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "folder.txt").mkdir()
+    assert not is_looked_at(tmp_path)
+    assert card.not_read(tmp_path) == []
+
+
+def test_the_unit_knows_each_setting(tmp_path: Path) -> None:
+    for name in setting_names():
+        (tmp_path / "car.txt").write_text(f"{name} = 7\n")
+        assert is_looked_at(tmp_path) and len(card.not_read(tmp_path)) == 1, name
 
 
 def is_looked_at(folder: Path) -> bool:
@@ -129,8 +183,7 @@ def test_each_line_of_the_settings_file_is_a_key_with_a_valid_value() -> None:
     text = (IMAGE / SETTINGS).read_text()
     lines = [line.removeprefix("# ") for line in text.splitlines() if " = " in line]
     settings = TomlFile("\n".join(lines), SETTINGS).build(Settings)
-    names = {field.name for field in fields(Settings)} - {"present"}
-    assert {line.split(" = ")[0] for line in lines} == names
+    assert {line.split(" = ")[0] for line in lines} == set(setting_names())
     assert settings.network == replace(settings, wifi_channel=None).network, "the usual channel"
     assert TomlFile(text, SETTINGS).build(Settings) == Settings(), "as shipped it sets nothing"
 
