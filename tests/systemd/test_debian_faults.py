@@ -22,7 +22,7 @@ from tests.systemd.machine import Machine
 
 pytestmark = [pytest.mark.load_sensitive, pytest.mark.slow, pytest.mark.timeout(900)]
 
-_DROP_IN = f"/etc/systemd/system/{RECORDER}.d/slow.conf"
+_DROP_IN = f"/run/systemd/system/{RECORDER}.d/slow.conf"
 
 
 def select(machine: Machine, question: str, kind: str, answer: str) -> None:
