@@ -40,7 +40,7 @@ FALLBACK_READ_S = 0.05
 
 
 class Chunk(NamedTuple):
-    """Bytes read from `port`, all of which had arrived by `t_us`."""
+    """Bytes read from `port`, all of which had arrived by `t_us`; none if nothing had."""
 
     port: str
     t_us: int

@@ -210,6 +210,8 @@ class PortReader:
                 health.arrived(chunk.data, chunk.t_us)
                 watch.arrived(chunk.data, chunk.t_us)
                 self._attend(chunk.data, link, stop)
+            elif chunk.is_timed:
+                self._sink(chunk)
             if finding.state != "no_protocol" and (reason := watch.due(chunk.t_us)):
                 if finding.state == "open" and chunk.t_us - opened_us >= RESTART_US:
                     self._report("open", f"{reason}: it may have restarted, so its opening is sent again")

@@ -75,7 +75,10 @@ class Decoder(Interface):
         ...
 
     def feed(self, data: bytes, t_us: int) -> Batch:
-        """Decode the bytes that arrived at `t_us`, in microseconds since the session began. Never raises."""
+        """Decode the bytes that arrived at `t_us`, in microseconds since the session began. Never raises.
+
+        No bytes mean that the port was empty at `t_us`.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ WINDOW_US = 2_000_000
 # After a silence they are kept for this long, as it may be that of a reader that was held up: 0.6 ms of that crystal.
 FORGET_US = 6_000_000
 # A frame later than this against the best offset is not delayed in transit (USB latency timers and UART queues add tens
-# of milliseconds): it has waited since the chunk before, or the counter has jumped.
+# of milliseconds): it has waited since the read before, or the counter has jumped.
 LATE_US = 100_000
 # What waited for a reader comes in several chunks with at most this between them, twice the longest pause of a reader.
 BACKLOG_US = 200_000
@@ -46,7 +46,7 @@ class DeviceClock:
         self._floor_us = not_before_us
         self._stamp: int | None = None
         self._device_us = 0
-        self._arrival_us = 0
+        self._arrival_us = self._emptied_us = 0
         self._waited_us = 0
         self._moved_us = 0
         self._has_moved = self._is_stuck = False
@@ -64,6 +64,10 @@ class DeviceClock:
     def is_running(self) -> bool:
         """Whether the counter moves, so that the times of the newest frames are not those of their arrival."""
         return self._has_moved and not self._is_stuck
+
+    def port_emptied(self, t_us: int) -> None:
+        """Note that the port was read at `t_us`, with or without stamps: what comes next has arrived since."""
+        self._emptied_us = max(self._emptied_us, t_us)
 
     def take_jump(self) -> int | None:
         """The counter's jump against the session's clock since the last call, in microseconds; None without one."""
@@ -91,7 +95,8 @@ class DeviceClock:
             device_us = self._unwrapped(stamps, start_us)
             end_us = device_us[-1]
         offset_us = self._offset(last, end_us, arrival_us)
-        self._stamp, self._device_us, self._arrival_us = last, end_us, arrival_us
+        self._stamp, self._device_us = last, end_us
+        self._arrival_us = self._emptied_us = arrival_us
         shift_us = start_us - first * tick_us + offset_us
         floor_us = self._floor_us
         if not in_order:
@@ -130,14 +135,14 @@ class DeviceClock:
         lead_us = arrival_us - end_us
         known_us = min(self._best_us, self._older_us)
         is_first = self._stamp is None
-        is_late = not is_first and self._is_late(lead_us - known_us, arrival_us - self._arrival_us)
+        is_late = not is_first and self._is_late(lead_us - known_us, arrival_us - self._emptied_us)
         if last != self._stamp:
             self._moved_us = arrival_us
             self._has_moved = not is_first
             if not is_first and (is_late or lead_us < known_us) and abs(lead_us - known_us) > JUMP_US:
                 self._jump_us = known_us - lead_us
         # A frame with the stamp of the one before it may have waited since the last read.
-        since_us = self._arrival_us if self._has_moved else arrival_us
+        since_us = self._emptied_us if self._has_moved else arrival_us
         self._is_stuck = since_us - self._moved_us > STUCK_US
         age_us = arrival_us - self._window_from_us
         if is_first or self._is_stuck or is_late or age_us > FORGET_US:
@@ -151,7 +156,7 @@ class DeviceClock:
         return min(self._best_us, self._older_us)
 
     def _is_late(self, delay_us: int, since_us: int) -> bool:
-        """Whether a chunk, `since_us` after the one before, is later than its bytes can have waited for a reader."""
+        """Whether a chunk, `since_us` after the read before, is later than its bytes can have waited for a reader."""
         waited_us = since_us if since_us > BACKLOG_US else since_us + self._waited_us
         is_late = delay_us > LATE_US + waited_us
         self._waited_us = waited_us if delay_us > LATE_US and not is_late else 0

@@ -113,6 +113,12 @@ class FrameDecoder:
     def is_stamped(self) -> bool:
         return self._clock is not None and self._clock.is_running
 
+    def _begin(self, t_us: int) -> None:
+        """Take the time of the chunk that is to be decoded."""
+        if self._clock is not None:
+            self._clock.port_emptied(self._t_us)  # by the chunk before
+        self._t_us = t_us
+
 
 class FrameSearch(FrameDecoder, ABC):
     """Base of decoders for binary protocols without escaping: searches for frames; a subclass parses them.
@@ -130,8 +136,8 @@ class FrameSearch(FrameDecoder, ABC):
 
     def feed(self, data: bytes, t_us: int) -> Batch:
         """Decode the bytes that arrived at `t_us`. Less than one frame of the longest kind is kept."""
+        self._begin(t_us)
         buffer = self._rest + data
-        self._t_us = t_us
         at, end = 0, len(buffer)
         while at < end:
             stop, verdict = self._decode_run(buffer, at)

@@ -84,7 +84,7 @@ class Decoder(FrameDecoder):
             data = data.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
         if BEL in data:
             data = data.replace(BEL, b"\r\a\r")
-        self._t_us = t_us
+        self._begin(t_us)
         buffer = self._rest + data
         end = buffer.rfind(b"\r") + 1
         if end:

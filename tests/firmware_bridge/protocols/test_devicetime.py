@@ -150,6 +150,15 @@ def test_frames_that_waited_for_a_reader_keep_their_times(held_up_s: float) -> N
     assert clock.take_jump() is None
 
 
+def test_a_counter_that_restarts_while_the_port_is_read_falls_behind_at_once() -> None:
+    """By less than the silence: without the reads that found nothing its frames could have waited."""
+    clock = DeviceClock(1_000, Z1)
+    clock.session_us([50_000], 50 * SECOND_US)
+    for t_us in range(50 * SECOND_US, 53 * SECOND_US, 100_000):
+        clock.port_emptied(t_us)
+    assert clock.session_us([51_000], 53 * SECOND_US) == [53 * SECOND_US]
+
+
 def test_two_frames_of_one_tick_are_no_counter_that_stands_still() -> None:
     """The second waited for the next read."""
     clock = DeviceClock(1_000, Z1)
