@@ -56,13 +56,18 @@ def read_text(path: Path, hint: str = _CHECK_NAME) -> str:
             f"this is {other.name}", where=str(path), hint=other.hint if hint == _CHECK_NAME else hint
         )
     try:
-        # Windows' editor writes a mark at the beginning; its "Unicode" is UTF-16.
-        return data.decode("utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise ConfigurationError(
             "not UTF-8 text", where=f"{path}:{line}", hint="save the file in UTF-8"
         ) from error
+
+
+def decoded(data: bytes) -> str:
+    """The text in the bytes of a file. Raises UnicodeDecodeError."""
+    # Windows' editor writes a mark at the beginning; its "Unicode" is UTF-16.
+    return data.decode("utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8-sig")
 
 
 def read_bytes(path: Path, hint: str = _CHECK_NAME) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from firmware_bridge.errors import ConfigurationError
 from logger.config import configuration
 from logger.config.configuration import Config
+from logger.config.input_files import decoded
 from logger.install.accounts import Accounts
 from logger.install.card_settings import Present, Settings, network_of
 from logger.install.change import edited_name
@@ -94,7 +95,12 @@ def write_all(files: Sequence[NewFile], root: Root) -> None:
 def _content(root: Root, path: str) -> str:
     """The text of a file; "" if there is none."""
     entry = root.look(path)
-    return entry.content.decode(errors="replace") if entry is not None else ""
+    if entry is None:
+        return ""
+    try:
+        return decoded(entry.content)
+    except UnicodeDecodeError:
+        return entry.content.decode(errors="replace")
 
 
 def _valid(text: str) -> Config | None:

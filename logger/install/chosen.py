@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from firmware_bridge.errors import ConfigurationError
 from logger.boundary.terminal import echo
 from logger.config import configuration as configs
+from logger.config.input_files import decoded
 from logger.install import adapters, plan
 from logger.install.card_files import NewFile, changed_configuration
 from logger.install.configuration import CAN_NAME, GPS_NAME, Answers, render, settled
@@ -158,7 +159,7 @@ def _report_conflicts(content: bytes, bound: Mapping[str, str], options: tuple[s
     """Report the problems of a configuration with this version and this installation."""
     where = plan.CONFIGURATION
     try:
-        config = configs.loads(content.decode(), where, Path(plan.CONFIGURATION_FOLDER))
+        config = configs.loads(decoded(content), where, Path(plan.CONFIGURATION_FOLDER))
     except (ConfigurationError, UnicodeDecodeError) as error:
         echo(f"the recorder will not start with it: {error}", err=True)
         return

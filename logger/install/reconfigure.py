@@ -14,6 +14,7 @@ from typing import Any
 from firmware_bridge.errors import ConfigurationError, StagelogError
 from logger.boundary.terminal import echo
 from logger.config import configuration
+from logger.config.input_files import decoded
 from logger.install.configuration import (
     EVERYWHERE,
     NO_DEVICE,
@@ -49,7 +50,7 @@ def configured(root: Root) -> Answers:
         hint = "change the settings in the file that it points to"
         raise ConfigurationError("not a file", where=CONFIGURATION, hint=hint)
     try:
-        text = entry.content.decode()
+        text = decoded(entry.content)
     except UnicodeDecodeError as error:
         raise ConfigurationError("not UTF-8 text", where=CONFIGURATION, hint="save it as UTF-8") from error
     return answers_of(configuration.loads(text, CONFIGURATION, Path(CONFIGURATION_FOLDER)))

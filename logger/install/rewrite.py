@@ -10,7 +10,9 @@ from typing import Any
 from logger.tomlconfig.messages import literal
 from logger.tomlconfig.positions import KeyPath, lines
 
-_VALUE = r"""(?P<before>\s*{key}\s*=\s*)(?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\[{{,]+)(?P<after>\s*(?:\#.*)?)"""
+_KEY = r"""(?P<before>\s*(?:[\w"'-]+\s*\.\s*)*["']?{key}["']?\s*=\s*)"""
+_SCALAR = r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\[{{,]+)(?P<after>\s*(?:\#.*)?)"""
+_VALUE = _KEY + _SCALAR
 """A line of a key and a scalar."""
 _HEADER = re.compile(r"""\s*\[\[?\s*["']?(?P<name>[\w-]+)""")
 """A line that begins a table, or a table in it."""
@@ -19,7 +21,7 @@ _HEADER = re.compile(r"""\s*\[\[?\s*["']?(?P<name>[\w-]+)""")
 def with_values(text: str, values: Mapping[KeyPath, Any]) -> str | None:
     """The valid TOML `text` with these scalars; None where that needs more than a line for each.
 
-    A key that is missing is added at the head of its table.
+    A key that is missing is added at the head of its table, and a table at the end.
     """
     changed = text
     for path, value in values.items():
@@ -71,6 +73,8 @@ def _with_value(text: str, path: KeyPath, value: str) -> str | None:
         rows[number - 1] = f"{row['before']}{value}{row['after']}"
     elif (number := at.get(path[:-1])) is not None:
         rows.insert(number, f"{key} = {value}")
+    elif len(path) == 2:
+        return f"{text.rstrip()}\n\n[{path[0]}]\n{key} = {value}\n"
     else:
         return None
     return "\n".join(rows)
@@ -80,6 +84,6 @@ def _expected(tables: dict[str, Any], values: Mapping[KeyPath, Any]) -> dict[str
     for path, value in values.items():
         table: Any = tables
         for part in path[:-1]:
-            table = table[part]
+            table = table.setdefault(part, {}) if isinstance(table, dict) else table[part]
         table[path[-1]] = value
     return tables

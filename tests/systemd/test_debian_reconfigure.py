@@ -101,7 +101,7 @@ def test_a_wrong_answer_and_no_answer_leave_the_recorder_alone(edited: Machine) 
     edited.shell(preseed.format("COM4"))
     quietly = " ".join(("exec", *QUIETLY, "dpkg-reconfigure", "stagelog", "2>&1"))
     output = edited.run("sh", "-c", quietly, check=False)
-    assert "--can-port: " in output and "nothing is changed" in output
+    assert "--can-port: " in output and output.count("\n") == 2, output
     ask(edited, ("number", "\x03"), code=-signal.SIGINT)
     edited.shell(f"{preseed.format('')}; {' '.join(QUIETLY)} dpkg-reconfigure stagelog")
     assert edited.run("cat", CONFIGURATION) == before

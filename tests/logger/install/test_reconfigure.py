@@ -158,6 +158,35 @@ def test_the_port_of_an_interface_and_its_protocol_change_together() -> None:
     assert (config_of(back).can[0].port, config_of(back).can[0].protocol) == ("/dev/ttyACM0", "slcan")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            'car.number = 501 # ours\ngps.port = "/dev/serial0"\n[serve]\nport = 8041\n',
+            'car.number = 7 # ours\ngps.port = "/dev/serial0"\n[serve]\nhost = "0.0.0.0"\npin = "2468"\nport = 8041\n',
+        ),
+        (
+            '[gps]\nport = "/dev/serial0"',
+            '[gps]\nport = "/dev/serial0"\n\n[car]\nnumber = 7\n\n[serve]\nhost = "0.0.0.0"\npin = "2468"\n',
+        ),
+        ("gps.port='/dev/serial0'\r\n  [ car ]\r\n'number'=5\r\n[serve]\r\n\"pin\" = 'old one'\r\n", None),
+    ],
+)
+def test_other_ways_to_write_it(before: str, after: str | None) -> None:
+    found = changed(before, number=7, pin="2468")
+    assert after is None or found == after
+    config = config_of(found)
+    assert (config.car.number, config.serve.pin) == (7, "2468")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_what_an_editor_of_windows_writes_can_be_changed(edited: Path, encoding: str) -> None:
+    (edited / CONFIGURATION).write_bytes(BY_HAND.replace("\n", "\r\n").encode(encoding))
+    output_of(edited, "--change", "--number", "77")
+    text = (edited / CONFIGURATION).read_bytes().decode()
+    assert text.startswith("# our car\r\n") and "number = 77 " in text
+
+
 def test_an_interface_gets_its_option(edited: Path) -> None:
     output_of(edited, "--change", "--can-port", "can0")
     assert (edited / "etc/udev/rules.d/90-stagelog-can.rules").exists()
