@@ -78,8 +78,8 @@ class Feeder:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A temporary folder on a real disk."""
-    path = Path(tempfile.mkdtemp(prefix="stagelog-bench-", dir=Path.home()))
+    """A temporary folder on a real disk: in TMPDIR, otherwise at home, since /tmp may be in memory."""
+    path = Path(tempfile.mkdtemp(prefix="stagelog-bench-", dir=os.environ.get("TMPDIR", Path.home())))
     try:
         yield path
     finally:

@@ -27,6 +27,7 @@ from tests.pi import roots
 from tests.pi.card import try_card
 from tests.pi.instructions import LOADS, instructions
 from tests.pi.machines import cut
+from tests.pi.namespaces import enter
 from tests.pi.processors import EMULATORS, Native, Pi, Processor
 from tests.pi.pythons import RELEASES, pythons
 from tests.pi.session import drive
@@ -54,6 +55,8 @@ def main(arguments: list[str]) -> int:
     if missing:
         print(f"missing here: {', '.join(missing)}", file=sys.stderr)
         return NOT_INSTALLED
+    if not is_native:
+        enter(options.folder)
     if options.step == "card":
         return 0 if try_card(options.image, options.packages, options.release) else 1
     if options.step == "pythons":

@@ -1,50 +1,45 @@
 """The SD-card image in a virtual Raspberry Pi 3: built by its recipe, set up by a file on its FAT partition, records.
 
-QEMU has the Pi's card reader, USB host and serial ports, and a part of its firmware's interface. Kernel, initramfs and
-command line are those of the card's FAT partition, and the device tree is that of the kernel's package. What QEMU does
-not have: the firmware that loads these files, and the Wi-Fi chip. mac80211_hwsim, a simulated chip of the kernel, is
-wlan0 instead.
-
-Every boot ends with a power cut.
+Every boot ends with a power cut. One unit is added to the copy of the image that is booted: it reports on the console
+what the kernel has received from the adapter (pulse.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from logger.install.card import RESULT, SETTINGS
 from logger.logfile.verify import verify
 from tests.pi import roots
-from tests.pi.partitions import BOOT, LOGS, ROOT, content, fat, place
+from tests.pi.partitions import BOOT, LOGS, ROOT, change, content, fat, place
 from tests.pi.processors import CHECKOUT, in_root
-from tests.power_cuts import disk
-from tests.power_cuts.cuts import RATE, kept_frames
+from tests.pi.raspi3b import Sockets, running
+from tests.power_cuts import disk, pulse
+from tests.power_cuts.cuts import RATE
+from tests.power_cuts.loss import MAX_LOSS_S, Loss, kept_frames
 from tests.power_cuts.machine import Adapter, Machine
 
 _RECIPE = CHECKOUT / "systemd/image"
 _CARD_BYTES = 4 << 30
 """QEMU takes only a power of two, as a card has."""
-_MODEL = "broadcom/bcm2837-rpi-3-b.dtb"
-_MACHINE = ("-M", "raspi3b", "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot")
-_KERNEL_ARGUMENTS = (
-    "quiet console=ttyS1,115200 modules_load=mac80211_hwsim module_blacklist=bcm2835_wdt"
-    " systemd.journald.forward_to_console=1 systemd.show_status=0"
-)
-"""Besides those of the card. QEMU resets the Pi when its watchdog is started, not when it is not fed."""
+_ADAPTER = "/dev/ttyUSB0"
+_PULSE_UNIT = f"""\
+[Unit]
+Description=report of what the kernel has received
+[Service]
+ExecStart=/usr/bin/python3 -I -S /usr/local/lib/pulse.py {_ADAPTER} /dev/console
+"""
 _PIN, _PASSWORD = "jaune-2468", "desert wind"
 _RIGHT = f"""\
 number = 501
 pin = "{_PIN}"
-can_port = "/dev/ttyUSB0"
+can_port = "{_ADAPTER}"
 gps_port = "none"
 wifi_name = "car 501"
 wifi_password = "{_PASSWORD}"
@@ -103,7 +98,7 @@ _BOOTS = (
 
 def try_card(image: Path | None, built: Path | None, release: str) -> bool:
     """Build an image, or take one, and boot it several times. Prints a line each. Returns whether all is right."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if image is None:
             image = _build(folder, built, release)
@@ -111,11 +106,12 @@ def try_card(image: Path | None, built: Path | None, release: str) -> bool:
         disk.copy_sparse(image, card.image)
         with card.image.open("r+b") as file:
             file.truncate(_CARD_BYTES)
+        card.add_pulse()
         for boot in _BOOTS:
             began = time.monotonic()
             try:
                 seen = card.boot(boot)
-            except (AssertionError, RuntimeError, SystemExit) as error:
+            except (AssertionError, RuntimeError, SystemExit, OSError) as error:
                 print(f"{boot.title}: FAILED: {error}", flush=True)
                 return False
             print(f"{boot.title}: {seen} ({time.monotonic() - began:.0f} s)", flush=True)
@@ -136,8 +132,23 @@ class Card:
 
     def __init__(self, image: Path, folder: Path) -> None:
         self.image, self._folder = image, folder
-        self._adapter = Adapter(folder / "engine.socket", RATE)
+        self._sockets = Sockets(console=folder / "console.socket", adapter=folder / "adapter.socket")
+        self._adapter = Adapter(self._sockets.adapter, RATE)
         self._boots = 0
+
+    def add_pulse(self) -> None:
+        """Add the unit that reports what the kernel has received."""
+        unit = self._folder / "pulse.service"
+        unit.write_text(_PULSE_UNIT)
+        change(
+            self.image,
+            ROOT,
+            "cd /usr/local/lib",
+            f'write "{pulse.PROGRAM}" pulse.py',
+            "cd /etc/systemd/system",
+            f'write "{unit}" pulse.service',
+            "symlink multi-user.target.wants/pulse.service ../pulse.service",
+        )
 
     def boot(self, boot: Boot) -> str:
         """Start the Pi, let it record for some seconds, cut its power. Returns what is then on the card."""
@@ -146,8 +157,9 @@ class Card:
             settings.write_text(boot.settings)
             roots.run("mcopy", "-o", "-i", fat(self.image), str(settings), "::")
         root_before = self._digest(ROOT)
-        began = time.monotonic()
-        with self._running() as machine:
+        began, reports = time.monotonic(), pulse.Pulse(self._sockets.console)
+        with running(self.image, self._folder, self._sockets) as machine:
+            reports.listen()
             try:
                 machine.wait_for_text("recording into /var/lib/stagelog", _BOOT_S)
                 started_s = time.monotonic() - began
@@ -155,6 +167,7 @@ class Card:
                 machine.wait_for_text("wlan0: Gained carrier", _BOOT_S)
                 time.sleep(_RECORDED_S)
                 at = machine.cut_power()
+                reports.stop()
             finally:
                 self._adapter.unplug()
             assert "Unmounting var-lib-stagelog.mount" not in machine.console_text(), (
@@ -166,7 +179,9 @@ class Card:
         assert is_root_written == boot.is_root_written, (
             f"the root was {'' if is_root_written else 'not '}written"
         )
-        return f"recording after {started_s:.0f} s; {self._settings_seen(boot)}; {self._logs_seen(at)}"
+        return (
+            f"recording after {started_s:.0f} s; {self._settings_seen(boot)}; {self._logs_seen(at, reports)}"
+        )
 
     def _plug(self, machine: Machine) -> None:
         """Plug the adapter in, as often as QEMU's USB host needs to notice it, until the recorder opens the bus."""
@@ -189,7 +204,7 @@ class Card:
         assert _PASSWORD not in self._secrets(ROOT), "the password is on the root, not only its key"
         return f"{result.replace(chr(10), ' / ')}; settings {'there' if is_kept else 'gone'}"
 
-    def _logs_seen(self, at: float) -> str:
+    def _logs_seen(self, at: float, reports: pulse.Pulse) -> str:
         """Check the partition of the logs and the log on it after a power cut."""
         logs = self._folder / "logs.ext4"
         start, size = place(self.image, LOGS)
@@ -207,50 +222,15 @@ class Card:
         assert not problems, problems
         kept, _, holes = kept_frames(found[-1], self._adapter.first)
         assert kept and not holes, f"{kept} frames, {holes}"
-        sent_at = self._adapter.sent_at[self._adapter.first :]
-        lost_s = at - sent_at[kept] if kept < len(sent_at) else 0.0
-        return (
-            f"{len(found)} logs, all whole, on {size // 1_000_000} MB; {kept} frames in the newest,"
-            f" the last {lost_s:.2f} s not in it"
+        loss = Loss.of(self._adapter, reports, kept, at)
+        assert loss.is_reported, "the kernel has not reported what it received"
+        seen = (
+            f"{len(found)} logs, all whole, on {size // 1_000_000} MB; {kept} of {loss.sent} frames in the newest,"
+            f" at most {loss.lost_s:.2f} s lost of what the kernel had received,"
+            f" {loss.since_sent_s:.2f} s of what was sent"
         )
-
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[Machine]:
-        """The Pi, with the kernel that the card's config.txt names, until the end of the body."""
-        config = dict(
-            line.split(maxsplit=1) if line.startswith("initramfs ") else line.split("=", 1)
-            for line in roots.run("mtype", "-i", fat(self.image), "::config.txt").splitlines()
-            if line.startswith(("kernel=", "initramfs "))
-        )
-        names = {
-            "kernel": config["kernel"],
-            "initrd": config["initramfs"].split()[0],
-            "dtb": Path(_MODEL).name,
-        }
-        for kind, name in names.items():
-            roots.run("mcopy", "-n", "-o", "-i", fat(self.image), f"::{name}", str(self._folder / kind))
-        arguments = roots.run("mtype", "-i", fat(self.image), "::cmdline.txt").strip()
-        console, adapter = self._folder / "console", self._folder / "engine.socket"
-        for path in (console, adapter):
-            path.unlink(missing_ok=True)
-        command = ["qemu-system-aarch64", *_MACHINE, "-append", f"{arguments} {_KERNEL_ARGUMENTS}"]
-        for kind in names:
-            command += [f"-{kind}", str(self._folder / kind)]
-        command += [
-            "-serial",
-            "null",
-            "-serial",
-            f"file:{console}",
-        ]  # the second is the header's, with the console
-        command += ["-drive", f"if=sd,format=raw,file={self.image}"]
-        command += ["-chardev", f"socket,id=engine,path={adapter},server=on,wait=off"]
-        command += ["-device", "usb-serial,port=1,chardev=engine,serial=engine"]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        try:
-            yield Machine(process, console)
-        finally:
-            process.kill()
-            process.wait()
+        assert loss.lost_s <= MAX_LOSS_S, f"{seen}; allowed: {MAX_LOSS_S:.1f} s"
+        return seen
 
     def _digest(self, partition: int) -> str:
         """Hash of a partition's bytes."""

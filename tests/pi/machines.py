@@ -19,12 +19,13 @@ from pathlib import Path
 from tests.bench.gps import epoch
 from tests.pi import roots
 from tests.pi.instructions import GPS_HZ
+from tests.pi.namespaces import memory
 from tests.pi.processors import Pi
+from tests.power_cuts import pulse
 from tests.power_cuts.__main__ import card, report
 from tests.power_cuts.cuts import ITINERARY, Car
 from tests.power_cuts.images import LOGS_MB, Board, Guest, filled, newest, run
 from tests.power_cuts.machine import running
-from tests.power_cuts.pulse import connected
 
 BOARD = Board(
     "qemu-system-aarch64",
@@ -57,9 +58,6 @@ WantedBy=multi-user.target
 """
 _DONE = "task done: "
 """The last line of a task that succeeded, on the console."""
-_PULSE = _HERE.parent / "power_cuts" / "pulse.py"
-
-
 _RECEIVED_BYTES = 1 << 20
 
 
@@ -74,7 +72,7 @@ class Receiver:
     def plug(self) -> None:
         """Appear; the machine may start before or after."""
         self._unplugged.clear()
-        self._thread = threading.Thread(target=self._run, args=(connected(self._path),))
+        self._thread = threading.Thread(target=self._run, args=(pulse.connected(self._path),))
         self._thread.start()
 
     def unplug(self) -> None:
@@ -96,12 +94,12 @@ class Receiver:
 
 def cut(root: Path, cuts: int, seed: int, moments: int, keep: Path | None, built: Path | None) -> int:
     """Install the package, cut the power of the machine that records, purge. Returns the exit code."""
-    with tempfile.TemporaryDirectory(dir=card()) as scratch:
+    with tempfile.TemporaryDirectory(dir=card() and memory()) as scratch:
         folder = Path(scratch)
         began = time.monotonic()
         guest = _guest(root, folder, built)
         print(f"installed ({time.monotonic() - began:.0f} s)", flush=True)
-        program(folder, _HERE / "pulse.sh", (_PULSE,))
+        program(folder, _HERE / "pulse.sh", (pulse.PROGRAM,))
         receiver = Receiver(folder / "gps.socket")
         code = report(Car(guest, folder, seed, moments, keep, {"gps": receiver}), cuts)
         _purge(guest, folder)

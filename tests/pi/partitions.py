@@ -1,4 +1,4 @@
-"""The partitions of a card's image, read without mounting them."""
+"""The partitions of a card's image, read and changed without mounting them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ def content(image: Path, partition: int) -> Iterator[bytes]:
         file.seek(start)
         for at in range(0, size, _CHUNK_BYTES):
             yield file.read(min(_CHUNK_BYTES, size - at))
+
+
+def change(image: Path, partition: int, *commands: str) -> None:
+    """Change an ext4 partition by commands of debugfs. RuntimeError if one fails."""
+    at = f"{image}?offset={place(image, partition)[0]}"
+    lines = "".join(f"{command}\n" for command in commands)
+    done = subprocess.run(
+        ["debugfs", "-w", "-f", "-", at], input=lines, capture_output=True, text=True, check=True
+    )
+    _, *errors = done.stderr.splitlines()  # the first line is its version; its exit code is 0 with errors
+    if errors:
+        raise RuntimeError(f"debugfs: {'; '.join(errors)}")
 
 
 def fat(image: Path) -> str:

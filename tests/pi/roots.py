@@ -98,7 +98,7 @@ def native_root(folder: Path, release: str) -> Path:
 @contextlib.contextmanager
 def overlay(root: Path) -> Iterator[Path]:
     """A copy of a root that can be changed, and is gone after the body."""
-    with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         upper, work, merged = (Path(scratch) / name for name in ("upper", "work", "merged"))
         for folder in (upper, work, merged):
             folder.mkdir(mode=0o755)

@@ -17,8 +17,9 @@ import tempfile
 from pathlib import Path
 
 from tests.power_cuts import socketcan
-from tests.power_cuts.cuts import MAX_LOSS_S, Car, Outcome
+from tests.power_cuts.cuts import Car, Outcome
 from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
+from tests.power_cuts.loss import MAX_LOSS_S
 from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
@@ -111,10 +112,10 @@ def _row(number: int, outcome: Outcome) -> str:
     return _ROW.format(
         number,
         f"{outcome.after_s:.1f}",
-        outcome.sent,
-        outcome.kept,
-        f"{outcome.lost_s:.2f}",
-        f"{outcome.since_sent_s:.2f}",
+        outcome.loss.sent,
+        outcome.loss.kept,
+        f"{outcome.loss.lost_s:.2f}",
+        f"{outcome.loss.since_sent_s:.2f}",
         f"{outcome.still_s:.2f}",
         f"{outcome.quiet_s:.2f}",
         unflushed,
@@ -124,13 +125,13 @@ def _row(number: int, outcome: Outcome) -> str:
 
 
 def _summary(outcomes: list[Outcome]) -> str:
-    losses = [outcome.lost_s for outcome in outcomes]
+    losses = [outcome.loss.lost_s for outcome in outcomes]
     longest_s = max(outcome.still_s for outcome in outcomes)
-    rows = sum(outcome.sent - outcome.kept for outcome in outcomes)
+    rows = sum(outcome.loss.sent - outcome.loss.kept for outcome in outcomes)
     bad = sum(not outcome.is_sound for outcome in outcomes)
     return (
         f"F1: {len(outcomes)} power cuts of a machine, loss max {max(losses):.2f} s (allowed: {MAX_LOSS_S:.1f} s),"
-        f" median {statistics.median(losses):.2f} s; {rows} of {sum(outcome.sent for outcome in outcomes)}"
+        f" median {statistics.median(losses):.2f} s; {rows} of {sum(outcome.loss.sent for outcome in outcomes)}"
         f" frames lost; longest pause of the guest {longest_s:.2f} s;"
         f" {sum(outcome.moments for outcome in outcomes)} further moments checked,"
         f" {sum(outcome.repaired for outcome in outcomes)} of all needed e2fsck -y;"

@@ -15,11 +15,10 @@ from logger.logfile.open_or_quarantine import open_log
 from logger.logfile.verify import verify
 from tests.power_cuts import disk
 from tests.power_cuts.images import Guest, make_blank, make_program
-from tests.power_cuts.machine import FRAME_ID, Adapter, Machine, Plug, running
+from tests.power_cuts.loss import MAX_LOSS_S, Loss, kept_frames
+from tests.power_cuts.machine import Adapter, Machine, Plug, running
 from tests.power_cuts.pulse import Pulse
 
-MAX_LOSS_S = 1.0
-"""`[log] max_loss_s` of the guest's configuration."""
 RATE = 200
 """Frames per second that an emulated processor can read, at 4.4 kB/s."""
 _BOOT_S = 600.0
@@ -48,12 +47,7 @@ class Outcome(NamedTuple):
 
     after_s: float
     """Time from the opening of the bus to the cut; if it was not open yet, negative, from power-on."""
-    sent: int
-    kept: int
-    lost_s: float
-    """Upper bound of the time between the guest's kernel receiving the first lost frame and the cut."""
-    since_sent_s: float
-    """Time between the host sending that frame and the cut."""
+    loss: Loss
     still_s: float
     """The guest's longest pause, caused by a busy host."""
     quiet_s: float
@@ -69,7 +63,7 @@ class Outcome(NamedTuple):
     @property
     def is_sound(self) -> bool:
         """Whether the disk and the log are whole and the loss is within the bound."""
-        return not self.problems and self.lost_s <= MAX_LOSS_S
+        return not self.problems and self.loss.lost_s <= MAX_LOSS_S
 
 
 class Car:
@@ -178,27 +172,19 @@ class Car:
     def _outcome(
         self, after_s: float, at: float, pulse: Pulse, writes: disk.Cut, problems: list[str]
     ) -> Outcome:
-        place, sent_at, first = self._folder / "checked", self._adapter.sent_at, self._adapter.first
+        place = self._folder / "checked"
         disk_problems, log = self._examined(disk.check(self._logs, place, self._guest.logs))
-        kept, sessions, holes = (0, 0, []) if log is None else kept_frames(log, first)
+        kept, sessions, holes = (0, 0, []) if log is None else kept_frames(log, self._adapter.first)
         problems = problems + disk_problems + holes
         if sessions - self._sessions not in (0, 1):
             problems.append(f"{sessions} sessions after {self._sessions}")
         self._sessions = sessions
-        sent = sum(when <= at for when in sent_at[first:])
-        lost_s = since_sent_s = 0.0
-        if kept < sent:
-            since_sent_s = at - sent_at[first + kept]
-            not_yet_at = pulse.last_before(self._adapter.ends[first + kept])
-            if not_yet_at is None:
-                problems.append("no report from the guest")
-            else:
-                lost_s = min(since_sent_s, at - not_yet_at)
+        loss = Loss.of(self._adapter, pulse, kept, at)
+        if not loss.is_reported:
+            problems.append("no report from the guest")
         shutil.rmtree(place)
         still_s = pulse.longest_pause_s(at)
-        return Outcome(
-            after_s, sent, kept, lost_s, since_sent_s, still_s, 0.0, writes, sessions, self._moments, problems
-        )
+        return Outcome(after_s, loss, still_s, 0.0, writes, sessions, self._moments, problems)
 
     def _examined(self, checked: disk.Checked) -> tuple[list[str], Path | None]:
         """Problems of a disk and the log on it; and the log, or None if it is missing or empty."""
@@ -216,7 +202,7 @@ class Car:
 def _without_result(reason: str, sessions: int) -> Outcome:
     """The outcome of a cut that could not be checked."""
     nothing = disk.Cut(0, 0, 0)
-    return Outcome(0.0, 0, 0, 0.0, 0.0, 0.0, 0.0, nothing, sessions, 0, [f"not checked: {reason}"])
+    return Outcome(0.0, Loss(0, 0, 0.0, 0.0), 0.0, 0.0, nothing, sessions, 0, [f"not checked: {reason}"])
 
 
 def _has_begun(log: Path) -> bool:
@@ -235,17 +221,3 @@ def _has_begun(log: Path) -> bool:
         return bool(connection.execute("SELECT count(*) FROM session").fetchone()[0])
     finally:
         connection.close()
-
-
-def kept_frames(log: Path, first: int) -> tuple[int, int, list[str]]:
-    """Number of kept frames from number `first` on, number of sessions, and gaps between the kept frames."""
-    connection = sqlite3.connect(f"{log.as_uri()}?mode=ro", uri=True)
-    try:
-        rows = connection.execute("SELECT data FROM frame WHERE can_id = ? ORDER BY rowid", (FRAME_ID,))
-        numbers = [int.from_bytes(data, "big") for (data,) in rows]
-        sessions = connection.execute("SELECT count(*) FROM session").fetchone()[0]
-    finally:
-        connection.close()
-    kept = [number for number in numbers if number >= first]
-    holes = [] if kept == list(range(first, first + len(kept))) else [f"holes: {kept[:3]} ... {kept[-3:]}"]
-    return len(kept), sessions, holes

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -144,7 +145,8 @@ def make_program(
         for package in ("firmware_bridge", "logger"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(_CHECKOUT / package, folder / "checkout" / package, ignore=ignored)
-        for distribution in _libraries("stagelog", set()):
+        project = tomllib.loads((_CHECKOUT / "pyproject.toml").read_text())["project"]
+        for distribution in _libraries(project["dependencies"], set()):
             for file in distribution.files or ():
                 if ".." not in file.parts and "__pycache__" not in file.parts:
                     target = folder / "site" / file
@@ -173,9 +175,9 @@ def filled(image: Path, folder: Path, megabytes: int) -> None:
     run("mkfs.ext4", "-q", "-d", str(folder), str(image), f"{megabytes}M")
 
 
-def _libraries(name: str, seen: set[str]) -> Iterator[metadata.Distribution]:
-    """The direct and indirect dependencies of a distribution, without extras."""
-    for requirement in metadata.requires(name) or ():
+def _libraries(requirements: Iterable[str], seen: set[str]) -> Iterator[metadata.Distribution]:
+    """The distributions of requirements and of their own requirements, without extras."""
+    for requirement in requirements:
         bare, marker = re.split(r"[\s<>=!~;\[(]", requirement, maxsplit=1)[0], requirement.partition(";")[2]
         if bare.lower() in seen or "extra" in marker:
             continue
@@ -185,7 +187,7 @@ def _libraries(name: str, seen: set[str]) -> Iterator[metadata.Distribution]:
         except metadata.PackageNotFoundError:
             continue  # for another platform
         yield distribution
-        yield from _libraries(bare, seen)
+        yield from _libraries(distribution.requires or (), seen)
 
 
 def _release() -> str:

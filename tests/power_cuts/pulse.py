@@ -2,7 +2,8 @@
 
 Bytes that the host has sent may wait in the host while the emulated processor is slow; no recorder can record those.
 Only what the guest's kernel had received counts as lost. `python3 pulse.py` runs in the guest; `Pulse` runs in the
-host, at the far end of the guest's second serial port. `python3 pulse.py ADAPTER CHANNEL` names other devices.
+host, at the far end of the guest's second serial port. `python3 pulse.py ADAPTER CHANNEL` names other devices; the
+channel may be the console, whose other lines are ignored.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+PROGRAM = Path(__file__)
 PERIOD_S = 0.05
 _ADAPTER, _TO_THE_HOST = Path("/dev/ttyUSB0"), Path("/dev/ttyS1")
 _TIOCGICOUNT = 0x545D
@@ -97,16 +99,27 @@ def connected(path: Path) -> socket.socket:
             return connection
 
 
-def beat(device: Path = _ADAPTER, channel: Path = _TO_THE_HOST) -> None:
-    """Report until the power is cut."""
-    while not device.exists():
+def beat(adapter: Path = _ADAPTER, channel: Path = _TO_THE_HOST) -> None:
+    """Report until the power is cut, except while the adapter is not there."""
+    while not adapter.exists():
         time.sleep(PERIOD_S)
-    adapter = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     with channel.open("wb", buffering=0) as host:
         while True:
-            counts = _COUNTS.unpack(fcntl.ioctl(adapter, _TIOCGICOUNT, bytes(_COUNTS.size)))
+            with contextlib.suppress(OSError):  # pulled out
+                _report(adapter, host)
+            time.sleep(PERIOD_S)
+
+
+def _report(adapter: Path, host: IO[bytes]) -> None:
+    """Report until the adapter is pulled out, which is an OSError."""
+    port = os.open(adapter, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        while True:
+            counts = _COUNTS.unpack(fcntl.ioctl(port, _TIOCGICOUNT, bytes(_COUNTS.size)))
             host.write(b"%d %d\n" % (time.monotonic_ns() // 1000, counts[_RECEIVED]))
             time.sleep(PERIOD_S)
+    finally:
+        os.close(port)
 
 
 if __name__ == "__main__":

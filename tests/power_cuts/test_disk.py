@@ -123,8 +123,7 @@ def test_f01_a_power_cut_of_a_machine_loses_at_most_max_loss_s(tmp_path: Path) -
     if guest is None:
         pytest.skip("there is no guest yet: `python -m tests.power_cuts` creates one in some minutes")
     outcome = Car.of_checkout(guest, tmp_path, seed=3, moments=2).cut()
-    print(
-        f"F1: cut after {outcome.after_s:.1f} s, {outcome.sent - outcome.kept} frames, {outcome.lost_s:.2f} s lost"
-    )
+    loss = outcome.loss
+    print(f"F1: cut after {outcome.after_s:.1f} s, {loss.sent - loss.kept} frames, {loss.lost_s:.2f} s lost")
     assert outcome.is_sound, outcome
     assert outcome.sessions == 1
