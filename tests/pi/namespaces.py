@@ -29,7 +29,7 @@ def enter(folder: Path) -> None:
 
     The old process waits for it and exits with its exit code. SIGTERM, SIGKILL or Ctrl-C end both.
     """
-    folder = folder / "scratch"
+    folder = folder.resolve() / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
     _call("unshare", _CLONE_NEWPID)  # for the children of this process
     child = os.fork()

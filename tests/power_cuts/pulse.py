@@ -43,18 +43,16 @@ class Pulse:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._thread = threading.Thread(target=self._collect)
         self.beats: list[Beat] = []
 
     def listen(self) -> None:
         """Connect to the guest and start collecting."""
-        self._connection = connected(self._path)
+        self._thread = threading.Thread(target=self._collect, args=(connected(self._path),))
         self._thread.start()
 
     def stop(self) -> None:
         """Read the remaining reports after the machine has lost its power."""
         self._thread.join()
-        self._connection.close()
 
     def last_before(self, size: int) -> float | None:
         """The last time, by the host's clock, at which the guest had received fewer than `size` bytes.
@@ -74,8 +72,8 @@ class Pulse:
         """Difference between the host's and the guest's clock, from the report with the shortest delay."""
         return min(beat.heard_at - beat.guest_s for beat in self.beats)
 
-    def _collect(self) -> None:
-        with contextlib.suppress(OSError), self._connection.makefile("rb") as lines:
+    def _collect(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as lines:
             for line in lines:
                 heard_at = time.monotonic()
                 with contextlib.suppress(ValueError):  # a boot message of the kernel, or an incomplete line
