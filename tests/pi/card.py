@@ -23,7 +23,7 @@ from tests.pi.raspi3b import Sockets, running
 from tests.power_cuts import disk, pulse
 from tests.power_cuts.cuts import RATE
 from tests.power_cuts.loss import MAX_LOSS_S, Loss, kept_frames
-from tests.power_cuts.machine import Adapter, Machine
+from tests.power_cuts.machine import Adapter, Machine, take_priority
 
 _RECIPE = CHECKOUT / "systemd/image"
 _CARD_BYTES = 4 << 30
@@ -107,6 +107,7 @@ def try_card(image: Path | None, built: Path | None, release: str) -> bool:
         with card.image.open("r+b") as file:
             file.truncate(_CARD_BYTES)
         card.add_pulse()
+        take_priority()
         for boot in _BOOTS:
             began = time.monotonic()
             try:
@@ -225,7 +226,7 @@ class Card:
         loss = Loss.of(self._adapter, reports, kept, at)
         assert loss.is_reported, "the kernel has not reported what it received"
         seen = (
-            f"{len(found)} logs, all whole, on {size // 1_000_000} MB; {kept} of {loss.sent} frames in the newest,"
+            f"logs on {size // 1_000_000} MB: {len(found)}, all whole; {kept} of {loss.sent} frames in the newest,"
             f" at most {loss.lost_s:.2f} s lost of what the kernel had received,"
             f" {loss.since_sent_s:.2f} s of what was sent"
         )

@@ -25,7 +25,7 @@ from tests.power_cuts import pulse
 from tests.power_cuts.__main__ import card, report
 from tests.power_cuts.cuts import ITINERARY, Car
 from tests.power_cuts.images import LOGS_MB, Board, Guest, filled, newest, run
-from tests.power_cuts.machine import running
+from tests.power_cuts.machine import running, take_priority
 
 BOARD = Board(
     "qemu-system-aarch64",
@@ -99,6 +99,7 @@ def cut(root: Path, cuts: int, seed: int, moments: int, keep: Path | None, built
         began = time.monotonic()
         guest = _guest(root, folder, built)
         print(f"installed ({time.monotonic() - began:.0f} s)", flush=True)
+        take_priority()
         program(folder, _HERE / "pulse.sh", (pulse.PROGRAM,))
         receiver = Receiver(folder / "gps.socket")
         code = report(Car(guest, folder, seed, moments, keep, {"gps": receiver}), cuts)

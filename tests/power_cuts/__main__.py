@@ -8,7 +8,6 @@ because the processor is emulated.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import statistics
@@ -20,13 +19,12 @@ from tests.power_cuts import socketcan
 from tests.power_cuts.cuts import Car, Outcome
 from tests.power_cuts.images import Guest, kept_guest, make_guest, missing_tools
 from tests.power_cuts.loss import MAX_LOSS_S
+from tests.power_cuts.machine import take_priority
 from tests.power_cuts.unplugs import unplug
 
 KEPT_GUEST = Path.home() / ".cache" / "stagelog" / "power-cuts"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a temporary folder is created in it
 _CARD_BYTES = 4_000_000_000
-_NICENESS = -10
-"""The guest has priority over other work of the host, because nothing else runs on a car's computer."""
 _TITLES = (
     "cut",
     "at s",
@@ -61,7 +59,7 @@ def main(arguments: list[str]) -> int:
     if missing := missing_tools():
         print(f"not installed: {', '.join(missing)}", file=sys.stderr)
         return 69
-    os.nice(_NICENESS)
+    take_priority()
     guest = kept_guest(options.guest)
     if guest is None:
         print("creating the guest, once; this takes some minutes", file=sys.stderr)
