@@ -32,9 +32,8 @@ class Given:
     pin_file: BinaryIO | None
     is_asking: bool
 
-    @property
-    def all_answers(self) -> dict[str, Any]:
-        """Those of the options, with the pin. Raises ConfigurationError."""
+    def with_pin(self) -> dict[str, Any]:
+        """The answers of the options, with the pin of the file. Raises ConfigurationError."""
         return dict(self.answers) | ({"pin": read_pin(self.pin_file)} if self.pin_file is not None else {})
 
 
@@ -73,7 +72,7 @@ def _first(
     without: tuple[str, ...],
     plugged: list[adapters.Adapter],
 ) -> Chosen:
-    named = given.all_answers
+    named = given.with_pin()
     answers = settled(replace(Answers(), **named), named)
     if given.is_asking:
         answers = ask(answers, named, plugged)
@@ -94,7 +93,7 @@ def _again(
     without: tuple[str, ...],
     plugged: list[adapters.Adapter],
 ) -> Chosen:
-    had, named = configured(root), given.all_answers
+    had, named = configured(root), given.with_pin()
     if given.is_asking:
         named |= differences(had, ask(settled(replace(had, **named), named), named, plugged))
     rules, bound = bind(root, named, plugged)

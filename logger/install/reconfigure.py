@@ -76,15 +76,10 @@ def reconfigured(text: str, had: Answers, given: Mapping[str, Any]) -> str | Non
     values = values_of(had, given)
     changed: str | None = text
     for table, (port, new_table) in _DEVICES.items():
-        if (
-            changed is None
-            or getattr(had, port) == getattr(new, port)
-            or (getattr(had, port) and getattr(new, port))
-        ):
-            continue
-        values = {path: value for path, value in values.items() if path[0] != table}
-        added = new_table(new)
-        changed = with_table(changed, added) if getattr(new, port) else without_table(changed, table)
+        is_there = bool(getattr(new, port))
+        if changed is not None and is_there != bool(getattr(had, port)):
+            changed = with_table(changed, new_table(new)) if is_there else without_table(changed, table)
+            values = {path: value for path, value in values.items() if path[0] != table}
     changed = with_values(changed, values) if changed is not None else None
     if changed is not None:
         configuration.loads(changed, CONFIGURATION, Path(CONFIGURATION_FOLDER))
