@@ -211,7 +211,7 @@ class PortReader:
                 watch.arrived(chunk.data, chunk.t_us)
                 self._attend(chunk.data, link, stop)
             elif chunk.is_timed:
-                self._sink(chunk)
+                self._sink(chunk)  # frames of the next chunk have not waited since before it (devicetime.py)
             if finding.state != "no_protocol" and (reason := watch.due(chunk.t_us)):
                 if finding.state == "open" and chunk.t_us - opened_us >= RESTART_US:
                     self._report("open", f"{reason}: it may have restarted, so its opening is sent again")

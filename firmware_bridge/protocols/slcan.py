@@ -106,9 +106,8 @@ class Decoder(FrameDecoder):
             if columns is not None:
                 self._lines(block[:first])
                 block = block[first:]
-        if (
-            columns is None or self._stamp_digits != stamp_digits
-        ):  # the first line may switch the kind of stamp
+        # The first line may have switched the kind of stamp.
+        if columns is None or self._stamp_digits != stamp_digits:
             self._lines(block)
         else:
             self._ids += columns.ids
