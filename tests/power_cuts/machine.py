@@ -126,7 +126,12 @@ class Machine:
             raise RuntimeError(f"the guest did not switch off:\n{self.console_text()[-2000:]}") from None
 
     def cut_power(self) -> float:
-        """End QEMU with SIGKILL, so that the guest's memory is lost. Returns the monotonic time."""
+        """End QEMU with SIGKILL, so that the guest's memory is lost. Returns the monotonic time.
+
+        RuntimeError if QEMU has ended by itself: that was no power cut, and came at an unknown time.
+        """
+        if (code := self._process.poll()) is not None:
+            raise RuntimeError(f"QEMU ended by itself with {code}:\n{self.console_text()[-2000:]}")
         at = time.monotonic()
         self._process.kill()
         self._process.wait()
