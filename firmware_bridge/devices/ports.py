@@ -12,8 +12,7 @@ link then points.
             ├─ wrong_baud                             bytes, but hardly a good frame
             └─ no_protocol                            bytes of another protocol: a wrong cable
 
-A chunk is stamped right after the read, so never before its last byte arrived; its first byte may have arrived up to
-`GATHER_S` earlier, or `STAMPED_READ_US` where the frames are stamped (read_pace.py).
+A chunk is stamped right after the read, so never before its last byte arrived. read_pace.py says when the next follows.
 """
 
 from __future__ import annotations
@@ -101,8 +100,8 @@ class PortReader:
         self.rounds = 0
         """Counts the rounds of the thread's loop; a watchdog checks that it grows."""
         self._protocol = protocol
-        lines = (line.rstrip("\r\n").encode() + b"\r\n" for line in init)
-        self._opening, self._init = opening, tuple(Step(line, INIT_WAIT_S) for line in lines)
+        self._opening = opening
+        self._init = tuple(Step(line.rstrip("\r\n").encode() + b"\r\n", INIT_WAIT_S) for line in init)
         self._opened = Opened()
         self._expected = Expected(name, protocol.name, neighbours or {})
         self._clock_us, self._sink = clock_us, sink

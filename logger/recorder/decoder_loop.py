@@ -216,7 +216,7 @@ class DecoderLoop:
         """Pass the recorder's own state to the alarms, and whether their frames are stamped to the ports."""
         for port, reader in self._readers.items():
             # Answers to requests are read at once all the same: the next request waits for them.
-            can_wait = self._writer.allows_long_reads and port not in self._askers
+            can_wait = self._writer.schedule.allows_long_reads and port not in self._askers
             reader.note_stamps(is_stamped=can_wait and self.pipeline.is_stamped(port))
         status = self._writer.status()
         live = self.pipeline.live

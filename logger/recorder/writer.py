@@ -18,6 +18,7 @@ from collections.abc import Callable
 from logger.logfile.open_or_quarantine import is_damage
 from logger.logfile.rows import EventRow, Rows
 from logger.logfile.store import Log
+from logger.recorder.commit_schedule import MIN_INTERVAL_S, CommitSchedule
 from logger.recorder.write_errors import WriteErrors
 from logger.recorder.writer_status import WriterStatus
 
@@ -27,17 +28,6 @@ QUEUE_BYTES = 32 * 1024 * 1024
 """Maximum size of the queue: about 18 s of a saturated 1 Mbit/s bus, and a third of the recorder's memory limit."""
 _RETRY_S = 1.0
 """Interval between tries after an error."""
-_SYNC_SHARE = 0.9
-"""Share of `max_loss_s` within which rows are on the card. The measured time of a commit and the time since the queue
-was last emptied are subtracted."""
-_WAY_S = 0.03
-"""The least that the rest has to be, for the way to the writer: up to 5 ms in the port and 20 ms to the round."""
-_LONG_READS_LOSS_S = 0.5
-"""The smallest `max_loss_s` with which frames that carry their times may be read rarely."""
-_LONG_READS_WAY_S = 0.18
-"""The way of such frames: up to 100 ms in the port and 70 ms to the round."""
-_MIN_INTERVAL_S = 0.1
-"""Minimum interval between commits where `max_loss_s` allows it: more would only make a slow card slower."""
 _STUCK_S = 2.0
 """A card that has stored nothing for this long is stuck, not slow."""
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -60,10 +50,7 @@ class Writer:
         A session that it begins starts with the queued rows, at `begins_us`. It may raise OSError.
         """
         self.max_loss_s = max_loss_s
-        self.allows_long_reads = max_loss_s >= _LONG_READS_LOSS_S
-        """Whether `max_loss_s` includes the time that frames wait in the port for a rare read."""
-        way_s = _LONG_READS_WAY_S if self.allows_long_reads else _WAY_S
-        self._within_s = min(max_loss_s * _SYNC_SHARE, max_loss_s - way_s)
+        self.schedule = CommitSchedule(max_loss_s)
         self._log = first_log
         self._is_open = True
         self._open_again = open_again
@@ -167,9 +154,8 @@ class Writer:
         if self._trouble:
             return _RETRY_S
         if not self._commits:
-            return _MIN_INTERVAL_S  # the first rows prove that the log works: the crew needs to know at once
-        waited_s = time.monotonic() - self._taken_at_s
-        return max(min(_MIN_INTERVAL_S, self._within_s / 2), self._within_s - self._commit_s - waited_s)
+            return MIN_INTERVAL_S  # the first rows prove that the log works: the crew needs to know at once
+        return self.schedule.delay_s(self._commit_s, time.monotonic() - self._taken_at_s)
 
     def _write_waiting(self) -> bool:
         """Write and commit the queue. False if the card refused; no row is lost then.
