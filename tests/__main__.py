@@ -27,8 +27,8 @@ CHECKS: dict[str, list[str]] = {
     "imports": [str(Path(PYTHON).with_name("lint-imports"))],
     "tests": [PYTHON, "-m", "pytest", "-q"],
 }
-WORKERS_PER_CORE = 2
-"""A test mostly waits for a real port, process or page, so two workers share a core."""
+WORKERS_PER_CORE = 3
+"""A test mostly waits for a real port, process or page, so three workers share a core."""
 
 
 def main(arguments: list[str]) -> int:

@@ -78,7 +78,7 @@ class LinkHealth:
         self._heard_us = self._stretch_us = began_us
         self._bytes, self._sample = 0, bytearray()
         self._good = 0
-        self._has_held = False
+        self._has_held = self._is_doubtful = False
 
     def arrived(self, data: bytes, t_us: int) -> None:
         """Add received bytes; the latest of the stretch are kept."""
@@ -107,7 +107,12 @@ class LinkHealth:
         against = counts.damaged if is_proven else counts.rejected
         self._good = counts.good
         if against > 0 and against >= MAX_BAD_PER_GOOD * counts.good:
+            # An adapter that has restarted sends text until it is opened again (restart.py), within one stretch.
+            is_first, self._is_doubtful = not self._is_doubtful, True
+            if is_first and self._has_held and not self._is_mixed:
+                return self._finding
             return mismatch(self._expected, [(self._baud, sample[-SAMPLE_BYTES:])], has_held=self._has_held)
+        self._is_doubtful = False
         self._has_held = self._has_held or counts.good > 0
         self._mixture.add(counts, t_us)
         return self._healthy()

@@ -105,14 +105,14 @@ class AdapterWatch:
         self._tail = bytearray()
         self._checked_us = self._alive_us = self._opened_us = began_us
         self._last_us = began_us
-        self._gap_us = 0.0
+        self._gap_us = self._new_gap_us = 0.0
         self._pause_us = FIRST_PAUSE_US
         self._has_spoken = self._has_garbage = False
 
     def arrived(self, data: bytes, t_us: int) -> None:
         is_effect = self._opened_us > self._last_us and t_us - self._opened_us < EFFECT_US
         if self._has_spoken and not is_effect:
-            self._gap_us = max(self._gap_us, t_us - self._last_us)
+            self._new_gap_us = max(self._new_gap_us, t_us - self._last_us)
         self._last_us = t_us
         self._tail += data
         del self._tail[:-TAIL_BYTES]
@@ -146,7 +146,10 @@ class AdapterWatch:
             self._decoder = self._protocol.decoder(0)
         is_refusal = b"\a" in self._tail
         self._tail.clear()
+        # A gap before garbage is that of a restart.
+        gap_us, self._new_gap_us = self._new_gap_us, 0.0
         if is_good:
+            self._gap_us = max(self._gap_us, gap_us)
             self._has_spoken, self._has_garbage, self._pause_us = True, False, FIRST_PAUSE_US
         elif is_bad:
             self._has_garbage = True

@@ -183,6 +183,18 @@ def test_detail_of_silence() -> None:
     assert silence([None]).detail.startswith("open, but no bytes: ")
 
 
+@pytest.mark.parametrize("phase", range(0, 30, 5))
+def test_an_adapter_that_has_restarted_has_time_to_be_opened_again(phase: int) -> None:
+    """It sends text, for a second and a half; one that goes on has another rate."""
+    link, states, frames = health(ENGINE), [], speech("slcan")
+    for tick in range(300):
+        is_restarted = 100 + phase <= tick < 115 + phase or tick >= 200
+        link.arrived(NOISE if is_restarted else frames, tick * 100_000)
+        states.append(link.finding(tick * 100_000).state)
+    assert set(states[:200]) == {"open"}
+    assert 200 < states.index("wrong_baud") <= 200 + 2 * STRETCH_US // 100_000
+
+
 def test_lost_rate_is_reported_at_once() -> None:
     link = health()
     link.arrived(SENTENCES, STRETCH_US)

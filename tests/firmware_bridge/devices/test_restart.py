@@ -255,6 +255,23 @@ def test_slow_bus_is_reopened_only_until_its_gaps_are_known(period_ms: int) -> N
     assert sent <= 4
 
 
+def test_the_gap_of_a_restart_is_not_a_usual_gap() -> None:
+    """Each restart takes 0.4 s, after which the adapter sends text until it is opened."""
+    watch, restarted_us, waited_s = adapter_watch(), 0, []
+    for t_us in range(0, 60 * SECOND_US, 50_000):
+        if t_us % (10 * SECOND_US) == 0:
+            restarted_us = t_us
+        if not restarted_us:
+            watch.arrived(b"t1238DEADBEEF01234567\r", t_us)
+        elif t_us - restarted_us >= 400_000:
+            watch.arrived(b"1234 - 1A3 S 0 8 01 02 03 04 05 06 07 08\r\n", t_us)
+        if watch.due(t_us):
+            watch.opened(t_us)
+            waited_s.append((t_us - restarted_us) / SECOND_US)
+            restarted_us = 0
+    assert waited_s == [pytest.approx(0.9, abs=0.15)] * 5
+
+
 def test_acknowledgements_prove_that_an_adapter_is_open() -> None:
     watch = adapter_watch()
     for tick in range(600):
