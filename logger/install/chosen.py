@@ -129,16 +129,6 @@ def bind(
     return adapters.rules(present, lines).encode(), bound
 
 
-def _changed(had: Answers, given: Mapping[str, Any], root: Root) -> NewFile | None:
-    """The configuration with the answers that are given; None if it has them. Raises ConfigurationError."""
-    file = changed_configuration(had, given, root)
-    if file is None:
-        what = "was edited so that these settings are not lines of their own"
-        raise ConfigurationError(what, where=plan.CONFIGURATION, hint="change them in the file")
-    entry = root.look(plan.CONFIGURATION)
-    return None if entry is not None and entry.content == file.content else file
-
-
 def _with_interface(answers: Answers, options: tuple[str, ...], without: tuple[str, ...]) -> tuple[str, ...]:
     """The optional parts, with that for CAN interfaces if the adapter is one."""
     if answers.can_port and answers.protocol == "socketcan" and "socketcan" not in without:

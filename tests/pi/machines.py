@@ -1,8 +1,7 @@
-"""A whole aarch64 machine that boots a root of roots.py: records by itself, survives power cuts, and is purged.
+"""A whole aarch64 machine that boots a root of roots.py: is installed, records by itself, survives cuts, is purged.
 
-The package is installed in the root before, in user mode. The adapters are FTDI chips of QEMU on USB. The logs are on a
-disk of their own. The root is read-only, as systemd/README.md describes it, and its disk refuses writes; so every cut
-starts from the same root.
+The adapters are FTDI chips of QEMU on USB. The logs are on a disk of their own. Between installation and purge the root
+is read-only, as systemd/README.md describes it, and its disk refuses writes; so every cut starts from the same root.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from tests.bench.gps import epoch
 from tests.pi import roots
 from tests.pi.instructions import GPS_HZ
 from tests.pi.namespaces import memory
-from tests.pi.processors import Pi
 from tests.power_cuts import pulse
 from tests.power_cuts.__main__ import card, report
 from tests.power_cuts.cuts import ITINERARY, Car
@@ -96,14 +94,15 @@ def cut(root: Path, cuts: int, seed: int, moments: int, keep: Path | None, built
     """Install the package, cut the power of the machine that records, purge. Returns the exit code."""
     with tempfile.TemporaryDirectory(dir=card() and memory()) as scratch:
         folder = Path(scratch)
-        began = time.monotonic()
-        guest = _guest(root, folder, built)
-        print(f"installed ({time.monotonic() - began:.0f} s)", flush=True)
+        package = roots.build_packages(folder, built)[0]
+        (folder / "stage.toml").write_text(ITINERARY)
+        guest = _guest(root, folder)
         take_priority()
+        _do(guest, folder, "install.sh", package, folder / "stage.toml")
         program(folder, _HERE / "pulse.sh", (pulse.PROGRAM,))
         receiver = Receiver(folder / "gps.socket")
         code = report(Car(guest, folder, seed, moments, keep, {"gps": receiver}), cuts)
-        _purge(guest, folder)
+        _do(guest, folder, "purge.sh")
         return code
 
 
@@ -116,32 +115,26 @@ def program(folder: Path, task: Path, files: Sequence[Path]) -> None:
         filled(folder / "program.ext4", Path(scratch), _PROGRAM_MB)
 
 
-def _guest(root: Path, folder: Path, built: Path | None) -> Guest:
-    """The disks of a root in which the package was installed, and of the logs. It does a task at each boot."""
-    roots.build_packages(folder, built)
-    (folder / "stage.toml").write_text(ITINERARY)
+def _guest(root: Path, folder: Path) -> Guest:
+    """The disks of a root, which does a task at each boot, and of the logs."""
     with roots.overlay(root) as changed:
         (changed / "etc/fstab").write_text(_FSTAB)
         (changed / "etc/systemd/system/task.service").write_text(_TASK_UNIT)
         wants = changed / "etc/systemd/system/multi-user.target.wants"
         (wants / "task.service").symlink_to("../task.service")
-        pi = Pi(changed, "arm64")
-        roots.run(*pi.command(["/bin/sh", str(_HERE / "install.sh"), str(folder)], folder, _HERE))
         boot = changed / "boot"
         guest = Guest(folder / "vmlinuz", folder / "initrd", folder / "root.ext4", BOARD, logs="/")
         shutil.copy(newest(boot, "vmlinuz-*"), guest.kernel)
         shutil.copy(newest(boot, "initrd.img-*"), guest.initrd)
-        logs = (changed / "var/lib/stagelog").stat()
         filled(guest.root, changed, _ROOT_MB)
-    owner = f"root_owner={logs.st_uid}:{logs.st_gid}"
-    run("mkfs.ext4", "-q", "-L", "stagelog", "-E", owner, str(folder / "logs.ext4"), f"{LOGS_MB}M")
+    run("mkfs.ext4", "-q", "-L", "stagelog", str(folder / "logs.ext4"), f"{LOGS_MB}M")
     return guest
 
 
-def _purge(guest: Guest, folder: Path) -> None:
-    """Boot with a writable root, and wait until the package is purged and the machine has switched itself off."""
+def _do(guest: Guest, folder: Path, task: str, *files: Path) -> None:
+    """Boot with a writable root, and wait until a task is done and the machine has switched itself off."""
     began = time.monotonic()
-    program(folder, _HERE / "purge.sh", ())
+    program(folder, _HERE / task, files)
     disks = (folder / "program.ext4", folder / "logs.ext4", folder / "journal")
     with running(guest, *disks, {}, is_root_writable=True) as machine:
         machine.wait_for_text(_DONE, _TASK_S)

@@ -93,7 +93,8 @@ def report(car: Car, cuts: int) -> int:
         outcome = car.cut()
         outcomes.append(outcome)
         print(_row(number, outcome), flush=True)
-    print(_summary(outcomes))
+    if outcomes:
+        print(_summary(outcomes))
     return 0 if all(outcome.is_sound for outcome in outcomes) else 1
 
 
