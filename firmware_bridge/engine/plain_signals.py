@@ -111,9 +111,8 @@ def _largest(signal: SignalText) -> float:
 
 
 def _exactly(number: float, signal: SignalText) -> float:
-    """A scale or an offset; whole numbers that give values too large for an exact double stay whole, as in cantools."""
-    if _largest(signal) < _EXACT or not (
-        float(signal.scale).is_integer() and float(signal.offset).is_integer()
-    ):
+    """A scale or an offset; of values too large for an exact double, an integer stays one where it does in cantools."""
+    if _largest(signal) < _EXACT:
         return float(number)
-    return int(number)
+    is_whole = float(signal.scale).is_integer() and float(signal.offset).is_integer()
+    return int(number) if is_whole else number

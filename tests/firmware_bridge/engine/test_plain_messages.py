@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_bridge.engine import dbc
@@ -42,6 +42,10 @@ def messages(draw: st.DrawFn) -> str:
 
 @examples(300)
 @given(text=messages(), data=st.binary(max_size=18))
+@example(
+    text='VERSION ""\nBO_ 256 ANY: 8 ECU\n SG_ S0 : 7|61@0+ (-40,0.1) [0|0] "" ECU\n',
+    data=bytes.fromhex("01 00 00 00 00 00 00 08"),
+)
 def test_decodes_like_cantools(text: str, data: bytes) -> None:
     decoder = dbc.load(text, "any.dbc")
     (known,) = decoder.of(256)
