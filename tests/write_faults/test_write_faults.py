@@ -15,7 +15,7 @@ SAMPLED = 2
 """Number of places per verb and kind of fault."""
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("how", ["full", "killed"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_write_fault_does_no_harm(name: str, how: str, template: Path, tmp_path: Path) -> None:

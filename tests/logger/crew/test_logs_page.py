@@ -50,6 +50,7 @@ def titles(page: Page) -> list[str]:
     return found
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("language", ["en", "de", "ar"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("theme", ["light", "dark"])

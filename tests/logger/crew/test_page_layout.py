@@ -103,7 +103,7 @@ def alarmed(page: Page, car: LiveCar, count: int) -> None:
     until(page, WAITING, count)
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("count", [0, 1, 3])
 @pytest.mark.parametrize("size", SCREENS)
 def test_nothing_important_is_ever_covered_or_cut(
@@ -127,7 +127,7 @@ def test_nothing_important_is_ever_covered_or_cut(
                 page.keyboard.press("Escape")
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("size", SCREENS)
 def test_every_key_of_a_dialog_can_be_reached(
     browser: Browser, served: Served, car: LiveCar, size: tuple[int, int]

@@ -146,6 +146,7 @@ def test_a_lower_limit_within_a_zone_is_counted_down(browser: Browser, tmp_path:
         until(page, "document.querySelector('#driver [data-notice]').innerText === '+38'")
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SCREENS)
 def test_the_countdown_is_whole_on_every_screen(

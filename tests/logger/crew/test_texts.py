@@ -238,6 +238,7 @@ def test_all_that_is_read_came_through_the_texts(browser: Browser, served: Serve
     context.close()
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_fits_in_every_language(

@@ -76,6 +76,7 @@ BLF: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("what", BLF)
 def test_a_malicious_blf(what: str, tmp_path: Path) -> None:
     path = written(tmp_path / "evil.blf")
