@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 from pathlib import Path
 from subprocess import run
 
@@ -32,10 +33,13 @@ def open_for_writing(pid: int, path: Path) -> int:
     """Number of a process's file descriptors that can write to a file."""
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
-        if link.readlink() == path:
-            info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
-            flags = int(next(line for line in info.splitlines() if line.startswith("flags")).split()[1], 8)
-            count += bool(flags & WRITE_FLAGS)
+        with suppress(FileNotFoundError):  # another descriptor, closed meanwhile
+            if link.readlink() == path:
+                info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
+                flags = int(
+                    next(line for line in info.splitlines() if line.startswith("flags")).split()[1], 8
+                )
+                count += bool(flags & WRITE_FLAGS)
     return count
 
 

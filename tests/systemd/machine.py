@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.child_processes import children
 from tests.systemd.units import require
 
 _BOOT = Path(__file__).with_name("boot.sh")
@@ -165,10 +166,17 @@ def _boot(unshare: str, scratch: Path, group: Path) -> Iterator[Machine]:
 def _wait_for_boot(process: subprocess.Popen[bytes]) -> Machine | None:
     ends = time.monotonic() + _BOOT_S
     while process.poll() is None and time.monotonic() < ends:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        if children and Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n":
-            machine = Machine(int(children[0]))
+        first = next(iter(children(process.pid)), None)
+        if first is not None and _is_systemd(first):
+            machine = Machine(first)
             if machine.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded"):
                 return machine
         time.sleep(0.2)
     return None
+
+
+def _is_systemd(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "systemd\n"
+    except (FileNotFoundError, ProcessLookupError):  # it has ended: there is no machine
+        return False

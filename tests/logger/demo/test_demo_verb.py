@@ -18,6 +18,7 @@ import pytest
 from firmware_bridge.errors import DeviceError
 from logger.demo import demo, stages
 from logger.recorder.daemon import RecorderStatus
+from tests.child_processes import children
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.pseudo_terminal import Terminal
 
@@ -182,10 +183,11 @@ def test_a_crew_page_that_dies_ends_the_demonstration(
     Path("demo").mkdir()
     begun = demo.Demonstration(Path("demo"), built_in, car, day.drive, demo.start_of(day), Path(LOG))
 
+    others = children(os.getpid())  # those of other tests in this process, such as a browser
+
     def kill_the_page(_status: RecorderStatus) -> None:
-        for task in Path("/proc/self/task").iterdir():
-            for child in (task / "children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+        for child in children(os.getpid()) - others:
+            os.kill(child, signal.SIGKILL)
 
     with pytest.raises(DeviceError, match="the crew page has ended"):
         demo.run(begun, 10, 100, threading.Event(), lambda _: None, kill_the_page)

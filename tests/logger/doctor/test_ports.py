@@ -144,8 +144,9 @@ def pty_holder(port: str) -> subprocess.Popen[bytes]:
 
 
 def test_a_receiver_without_satellites_is_reported(tmp_path: Path) -> None:
-    with VirtualCar(built_in()[2], start_s=5.0, gps_hz=5) as cold:
-        cold.receiver._cold_start_s = 1e9
+    drive = built_in()[2]
+    receiver = GpsReceiver(drive, 5, cold_start_s=drive.end_s)
+    with VirtualCar(drive, start_s=5.0, receiver=receiver) as cold:
         config = tmp_path / "stagelog.toml"
         config.write_text(
             f'[live]\nsocket = "live.sock"\n[log]\ndirectory = "."\n[gps]\nport = "{cold.gps_port}"\nbaud = 9600\n'

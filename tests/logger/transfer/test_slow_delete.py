@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,12 @@ def steps(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]
     inode, descriptors = path.stat().st_ino, Path("/proc/self/fd")
 
     def look(_pause_s: float) -> None:
-        (size,) = [
-            stat.st_size
-            for fd in descriptors.iterdir()
-            if fd.exists() and (stat := fd.stat()).st_ino == inode
-        ]
+        sizes = []
+        for descriptor in descriptors.iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile, or a file without a name
+                if (stat := descriptor.stat()).st_ino == inode:
+                    sizes.append(stat.st_size)
+        (size,) = sizes
         seen.append((size, path.exists()))
 
     monkeypatch.setattr("logger.transfer.slow_delete.time.sleep", look)

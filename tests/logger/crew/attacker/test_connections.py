@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from logger.crew import connections, exports
+from tests.child_processes import children
 from tests.field_failures.recorder_process import until
 from tests.logger.crew.attacker.raw_requests import CREW, LOG, crew_sees, dial, raw, request, status
 from tests.logger.crew.serving import Served
@@ -114,14 +115,13 @@ def test_a_thousand_pipelined_requests_are_answered_in_order(served: Served) -> 
 
 def test_exports_are_limited_and_end_with_their_clients(served: Served, cookie: str) -> None:
     export = request(f"GET /api/logs/{LOG}/export?format=csv HTTP/1.1", f"Cookie: {cookie}")
-    children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children")
     with ExitStack() as stack:
         greedy = [stack.enter_context(dial(served)) for _ in range(20)]
         most = 0
         for connection in greedy:
             connection.sendall(export)
-            most = max(most, len(children.read_text().split()))
+            most = max(most, len(children(served.process.pid)))
         assert crew_sees(served, cookie)
-        most = max(most, len(children.read_text().split()))
+        most = max(most, len(children(served.process.pid)))
         assert most <= exports.MAX_EXPORTS
-    until(lambda: not children.read_text().split(), 60.0)
+    until(lambda: not children(served.process.pid), 60.0)

@@ -12,6 +12,7 @@ import pytest
 
 from logger.crew import exports
 from logger.version import VERSION
+from tests.child_processes import children
 from tests.field_failures.recorder_process import until
 from tests.logger.crew.logs.log_requests import CLOSED, LIVE
 from tests.logger.crew.serving import Served, serving
@@ -38,15 +39,6 @@ def test_an_impossible_export_reports_the_reason(served: Served, place: Path) ->
     assert served.ask(f"/api/logs/{CLOSED}/export?format=gpx&content=frames").status == 409
 
 
-def children(pid: int) -> list[int]:
-    """The child processes of a process."""
-    return [
-        int(number)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for number in (task / "children").read_text().split()
-    ]
-
-
 def test_exports_are_limited_and_stop_when_the_client_disconnects(place: Path, tmp_path: Path) -> None:
     large(tmp_path / "logs" / "a.db", 40)
     request = "GET /api/logs/a.db/export?format=csv&content=frames HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n"
@@ -62,7 +54,7 @@ def test_exports_are_limited_and_stop_when_the_client_disconnects(place: Path, t
         for line in lines:
             assert line.recv(10) == b"HTTP/1.1 2"
             line.close()
-        until(lambda: children(server.process.pid) == [])
+        until(lambda: not children(server.process.pid))
 
 
 def test_an_export_that_fails_midway_is_an_incomplete_response(place: Path, tmp_path: Path) -> None:
