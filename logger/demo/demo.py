@@ -117,24 +117,28 @@ def run(
     ready: Callable[[str], None],
     report: Callable[[RecorderStatus], None],
     *,
-    http_port: int | None = None,
+    reserved: socket.socket | None = None,
     relay: Callable[[str], None] | None = None,
 ) -> None:
     """Drive, record and serve until `stop` or the end of the stage.
 
     `ready` is called with the crew page's address when it is ready, `report` with the recorder's state each second,
-    `relay` with each line that the crew page's process prints; by default it is printed. Raises DeviceError if that
-    process ends early.
+    `relay` with each line that the crew page's process prints; by default it is printed. `reserved` holds the page's
+    port, by default that of `reserve_port(None)`, and is closed at the end. Raises DeviceError if the page's process
+    ends early.
     """
-    with VirtualCar(
-        demo.drive,
-        start_s=demo.start_s,
-        receiver=receiver(demo.drive, demo.start_s, gps_hz),
-        engine=engine(demo.drive, demo.start_s),
-        can_rate=can_rate,
-        directory=demo.folder,
-    ) as virtual:
-        port = page_port(None) if http_port is None else http_port
+    with (
+        reserved or reserve_port(None) as page_port,
+        VirtualCar(
+            demo.drive,
+            start_s=demo.start_s,
+            receiver=receiver(demo.drive, demo.start_s, gps_hz),
+            engine=engine(demo.drive, demo.start_s),
+            can_rate=can_rate,
+            directory=demo.folder,
+        ) as virtual,
+    ):
+        port = int(page_port.getsockname()[1])
         configuration = set_up(demo, virtual, port)
         recorder = Recorder(configs.load(configuration))
         crew = CrewPage(configuration, relay)
@@ -188,29 +192,34 @@ def engine(drive: Drive, start_s: float) -> Engine:
     return Engine(drive, belt_snaps_s=start_s + BELT_SNAPS_S)
 
 
-def page_port(wanted: int | None) -> int:
-    """Return the crew page's port: the `wanted` one (0: any free one), else the usual one, or a free one with a notice.
+def reserve_port(wanted: int | None) -> socket.socket:
+    """Bind the crew page's port: the `wanted` one (0: any free one), else the usual one, or a free one with a notice.
 
-    Raises DeviceError if the wanted one is taken.
+    While the socket is open, which never listens, no other program is given the port, and the page can bind it.
+    Raises DeviceError if the wanted port is taken.
     """
     try:
-        return _free_port(USUAL_PORT if wanted is None else wanted)
+        return _bound(USUAL_PORT if wanted is None else wanted)
     except OSError as error:
         if wanted is not None:
             hint = "choose another --port, or leave it out: a free one is found"
             what = f"cannot serve there: {error.strerror}"
             raise DeviceError(what, where=f"127.0.0.1:{wanted}", hint=hint) from error
-    port = _free_port(0)
-    echo(f"{USUAL_PORT} is busy, using {port}", err=True)
-    return port
+    reserved = _bound(0)
+    echo(f"{USUAL_PORT} is busy, using {reserved.getsockname()[1]}", err=True)
+    return reserved
 
 
-def _free_port(wanted: int) -> int:
-    """Return a port of this machine, `wanted` or, for 0, any. Raises OSError if it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", wanted))
-        return int(probe.getsockname()[1])
+def _bound(port: int) -> socket.socket:
+    """Bind a port of this machine, as the page's server does: with SO_REUSEADDR. Raises OSError if it is taken."""
+    bound = socket.socket()
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def set_up(demo: Demonstration, virtual: VirtualCar, http_port: int) -> Path:

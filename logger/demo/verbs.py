@@ -92,7 +92,7 @@ def demo(
     echo("preparing: the stage up to the first checkpoint is driven and logged", err=True)
     from logger.demo import demo as demonstration  # noqa: PLC0415 - numpy, and the virtual car
 
-    port = demonstration.page_port(port)
+    reserved = context.with_resource(demonstration.reserve_port(port))
     with progress_bar("the stage so far") as progress:
         prepared = demonstration.prepare(folder, progress)
     live, stop = LiveLine(), threading.Event()
@@ -125,7 +125,7 @@ def demo(
     if not is_verbose:
         logging.getLogger("logger").setLevel(logging.WARNING)  # the address stays the last line
     try:
-        demonstration.run(prepared, gps_hz, can_rate, stop, ready, report, http_port=port, relay=relay)
+        demonstration.run(prepared, gps_hz, can_rate, stop, ready, report, reserved=reserved, relay=relay)
     finally:
         live.end()
     echo(f"the log is {prepared.log}", err=True)

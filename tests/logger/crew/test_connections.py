@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -14,6 +15,7 @@ from logger.crew import connections
 from logger.crew.connections import Connection
 
 CHUNK = b"x" * 65_536
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 Body = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -30,8 +32,8 @@ async def brief(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-async def connected(app: Callable[..., Awaitable[None]], body: Body) -> None:
-    """Run `body` with one connection to a server of `app`."""
+async def connected(app: Callable[..., Awaitable[None]], body: Body, sent: bytes = b"") -> None:
+    """Run `body` with one connection to a server of `app`, which finds the bytes `sent` when it accepts it."""
     config = uvicorn.Config(app, http=Connection, ws="none", lifespan="off", log_config=None)
     config.h11_max_incomplete_event_size = 16_384
     config.load()
@@ -40,9 +42,13 @@ async def connected(app: Callable[..., Awaitable[None]], body: Body) -> None:
     server = await loop.create_server(
         lambda: Connection(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    line = socket.create_connection(server.sockets[0].getsockname())
+    line.sendall(sent)
+    reader, writer = await asyncio.open_connection(sock=line)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
+            while not state.connections:
+                await asyncio.sleep(0)
             await body(reader, writer)
             while state.connections:
                 await asyncio.sleep(0.01)
@@ -71,11 +77,10 @@ def test_endless_headers_of_a_second_request_are_cut_off(monkeypatch: pytest.Mon
     monkeypatch.setattr(connections, "HEADERS_TIMEOUT_S", 0.2)
 
     async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         await reader.readuntil(b"ok")
         await drip(reader, writer)
 
-    asyncio.run(connected(brief, body))
+    asyncio.run(connected(brief, body, REQUEST))
 
 
 def test_a_silent_client_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,11 +100,10 @@ def test_an_answer_may_take_longer_than_the_header_timeout(monkeypatch: pytest.M
         await asyncio.sleep(0.4)
         await brief(scope, receive, send)
 
-    async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-        assert (await reader.read()).endswith(b"ok")
+    async def body(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
 
-    asyncio.run(connected(slow, body))
+    asyncio.run(connected(slow, body, REQUEST))
 
 
 def test_the_body_of_a_pipelined_request_may_arrive_later() -> None:
@@ -134,7 +138,7 @@ def test_long_headers_are_refused() -> None:
 def test_a_client_that_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "STALL_TIMEOUT_S", 0.2)
 
-    async def body(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")  # the response is never read
+    async def body(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        """The response is never read."""
 
-    asyncio.run(connected(endless, body))
+    asyncio.run(connected(endless, body, REQUEST))

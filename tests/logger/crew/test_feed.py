@@ -80,7 +80,9 @@ async def present(feed: Feed, holds: Callable[[Any], bool] = lambda _: True) -> 
     return news.snapshot
 
 
-def test_only_the_newest_snapshot_is_kept(tmp_path: Path) -> None:
+def test_only_the_newest_snapshot_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "FRESH_S", 60.0)
+
     async def body(feed: Feed) -> None:
         async with Peer(tmp_path / "s", send_lines(*(b'{"n": %d}\n' % n for n in range(1000)))):
             await present(feed, lambda snapshot: snapshot["n"] == 999)
@@ -104,8 +106,10 @@ def test_garbage_between_snapshots_is_skipped(tmp_path: Path, garbage: bytes) ->
     asyncio.run(followed(tmp_path / "s", body))
 
 
-def test_snapshots_are_parsed_only_when_read(tmp_path: Path) -> None:
+def test_snapshots_are_parsed_only_when_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a hundred snapshots while no page is open, only the newest is parsed, on request."""
+    monkeypatch.setattr(feed_module, "FRESH_S", 60.0)
+    monkeypatch.setattr(feed_module, "ANSWER_TIMEOUT_S", 60.0)
     parsed: list[int] = []
 
     class Counting(Compliance):

@@ -17,6 +17,7 @@ import pytest
 
 from firmware_bridge.errors import DeviceError
 from logger.demo import demo, stages
+from logger.demo.crew_page import has_server
 from logger.recorder.daemon import RecorderStatus
 from tests.child_processes import children
 from tests.logger.command_line import ENVIRONMENT, stagelog
@@ -108,10 +109,20 @@ def test_a_port_that_was_asked_for_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    ended = stagelog("demo", "--port", str(port), "--seconds", "1", folder=tmp_path, starter=starter())
+    with demo.reserve_port(0) as reserved:
+        port = reserved.getsockname()[1]
+        ended = stagelog("demo", "--port", str(port), "--seconds", "1", folder=tmp_path, starter=starter())
     assert f"crew page: http://127.0.0.1:{port}/" in ended.err.splitlines()
+
+
+def test_no_other_program_gets_the_port_before_the_page() -> None:
+    """The drive so far is made meanwhile, which takes seconds."""
+    with demo.reserve_port(0) as reserved:
+        address = reserved.getsockname()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(address)
+        with socket.create_server(address):
+            assert has_server(address[1])
 
 
 def test_the_first_line_comes_before_anything_slow(tmp_path: Path) -> None:
@@ -144,10 +155,12 @@ start()
 
 def test_open_starts_the_browser_with_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/opened\n')
+    browser.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/opened\nkill -TERM $PPID\n'
+    )  # ends the demonstration
     browser.chmod(0o755)
     monkeypatch.setitem(ENVIRONMENT, "BROWSER", str(browser))
-    ended = stagelog("demo", "--open", "--seconds", "4", folder=tmp_path, starter=starter())
+    ended = stagelog("demo", "--open", "--seconds", "60", folder=tmp_path, starter=starter())
     assert_said(ended.err.splitlines())
     assert (tmp_path / "opened").read_text().strip() == ended.err.splitlines()[3].partition(": ")[2]
     (tmp_path / "opened").unlink()

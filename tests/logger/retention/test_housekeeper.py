@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,6 +23,7 @@ from logger.retention.housekeeper import Housekeeper, Removed
 from logger.retention.log_directory import LogDirectory, delivered, protect
 from logger.retention.rule import STAGE_H
 from logger.transfer import slow_delete
+from tests.field_failures.recorder_process import until
 from tests.logger.logfile.rows_made import META, START, frames
 from tests.logger.retention.logs_made import deliver, make_log
 
@@ -70,18 +72,19 @@ def test_the_thread_removes_the_oldest_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: list[Path]
 ) -> None:
     Card(monkeypatch, tmp_path, free=0)
+    monkeypatch.setattr(housekeeping, "CHECK_S", 3600.0)
     removed: list[Removed] = []
     protect(logs[0])
     house = keeper(tmp_path, logs[1].stat().st_size, [logs[3]], removed)
     stop = threading.Event()
     thread = threading.Thread(target=house.run, args=(stop,))
     thread.start()
-    until = time.monotonic() + 10
-    while not removed and time.monotonic() < until:
-        time.sleep(0.01)
-    stop.set()
-    thread.join(5)
-    assert not thread.is_alive(), "it ends at once"
+    try:
+        until(lambda: bool(removed))
+    finally:
+        stop.set()
+    thread.join(60)
+    assert not thread.is_alive(), "it ends without waiting for the next round"
     assert [(log.name, log.why) for log in removed] == [("a-002.db", "downloaded")]
     assert [path.exists() for path in logs] == [True, False, True, True]
     assert json.loads((tmp_path / naming.REMOVED).read_text()) == {"log": "a-002.db", "why": "downloaded"}
@@ -104,10 +107,13 @@ def test_a_log_is_freed_in_steps_without_delaying_others(
         on_removed=lambda _removed: stop.set(),
     )
     monkeypatch.setattr(slow_delete, "REMOVE_BYTES", 4096)
+
+    def look(pause_s: float) -> None:
+        steps.append((pause_s, logs[0].exists(), house._removing.locked()))
+
     monkeypatch.setattr(
-        "logger.transfer.slow_delete.time.sleep",
-        lambda pause_s: steps.append((pause_s, logs[0].exists(), house._removing.locked())),
-    )
+        slow_delete, "time", SimpleNamespace(sleep=look)
+    )  # of this module, not of every thread
     if records:
         house.run(stop)
     else:

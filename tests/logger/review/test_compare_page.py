@@ -19,7 +19,7 @@ from tests.logger.command_line import ROOT
 from tests.logger.comparison import compared
 from tests.logger.comparison.compared import STOP_KM
 from tests.logger.crew import browsing
-from tests.logger.review.engine_page import view
+from tests.logger.review.engine_page import pictured, view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -64,6 +64,7 @@ def test_the_lanes_stay_where_they_are_when_the_pointer_comes(
 ) -> None:
     for url in (pages["three"], driven_url):
         with browsing.opened(chromium, url, size) as page:
+            pictured(page)  # the hint is there
             before = page.locator("#lanes").bounding_box()
             hint = page.locator("#readout").inner_text()
             assert before is not None
@@ -82,7 +83,7 @@ def test_a_click_on_a_mark_shows_where_the_gap_grew(
         assert view(page) == pytest.approx((0, 14), abs=0.01)
         x, y = mark_at(page, STOP_KM)
         page.mouse.click(x, y - 60)  # not on the mark
-        page.wait_for_timeout(100)
+        pictured(page)
         assert view(page) == pytest.approx((0, 14), abs=0.01)
         page.mouse.click(*mark_at(page, STOP_KM))  # the readout has moved the lanes on a phone
         browsing.until(page, "stagelog.view()[1] - stagelog.view()[0] < 2")

@@ -16,7 +16,7 @@ from logger.review import compare_page, html
 from logger.review.judged_page import judged_page
 from tests.logger import drives
 from tests.logger.crew import browsing
-from tests.logger.review.engine_page import view
+from tests.logger.review.engine_page import pictured, view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -74,6 +74,7 @@ def test_pointing_at_the_track_marks_the_speed(
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         browsing.until(page, "stagelog.pointed() !== null")
         assert 4 < page.evaluate("stagelog.pointed()") < 10
+        pictured(page)
         assert "SS7 km" in page.inner_text("#readout")
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,33 +33,35 @@ def path(tmp_path: Path) -> Path:
 def steps(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
     """After each step: the remaining size, and whether the file has a name."""
     seen = list[tuple[int, bool]]()
-    inode, descriptors = path.stat().st_ino, Path("/proc/self/fd")
+    file = path.stat()
 
     def look(_pause_s: float) -> None:
-        sizes = []
-        for descriptor in descriptors.iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile, or a file without a name
-                if (stat := descriptor.stat()).st_ino == inode:
-                    sizes.append(stat.st_size)
-        (size,) = sizes
+        (size,) = open_sizes(file)
         seen.append((size, path.exists()))
 
-    monkeypatch.setattr("logger.transfer.slow_delete.time.sleep", look)
+    monkeypatch.setattr(
+        slow_delete, "time", SimpleNamespace(sleep=look)
+    )  # of this module, not of every thread
     return seen
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_sizes(file: os.stat_result) -> list[int]:
+    """The sizes that this process's descriptors of a file show; other threads may open and close others meanwhile."""
+    sizes = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile, or a file without a name
+            if os.path.samestat(stat := descriptor.stat(), file):
+                sizes.append(stat.st_size)
+    return sizes
 
 
 def test_it_is_freed_in_steps_after_its_name_is_gone(path: Path, steps: list[tuple[int, bool]]) -> None:
-    before = open_files()
+    file = path.stat()
     remove(path)
     assert steps == [(2 * REMOVE_BYTES + 5, False), (REMOVE_BYTES + 5, False), (5, False)]
     assert list(path.parent.iterdir()) == []
-    assert open_files() == before, "otherwise its space is not freed"
+    assert open_sizes(file) == [], "otherwise its space is not freed"
     remove(path)
-    assert open_files() == before
 
 
 def test_a_reader_keeps_all_of_it(path: Path, steps: list[tuple[int, bool]]) -> None:
@@ -92,10 +95,9 @@ def test_special_files_are_only_unlinked(path: Path) -> None:
 
 
 def test_a_name_that_cannot_be_unlinked(path: Path) -> None:
-    before = open_files()
     with pytest.raises(OSError, match="directory"):
         UnlinkedFile(path.parent)
-    assert open_files() == before
+    assert open_sizes(path.parent.stat()) == []
 
 
 @pytest.mark.parametrize("synced", [False, True], ids=["by itself", "synced"])
@@ -116,7 +118,7 @@ def test_a_power_cut_leaves_all_of_it_or_nothing(
             cards.append(tmp_path / f"cut-{len(cards)}.img")
             shutil.copyfile(tmp_path / "card.img", cards[-1])
 
-        monkeypatch.setattr("logger.transfer.slow_delete.time.sleep", cut)
+        monkeypatch.setattr(slow_delete, "time", SimpleNamespace(sleep=cut))
         log = card / "a-001.db"
         with log.open("wb", buffering=0) as file:
             file.write(rows)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -86,19 +87,22 @@ def test_a_commit_during_the_copy_is_in_it_whole_or_not_at_all(
     with being_recorded(tmp_path / "a-001.db") as log:
         writing = threading.Thread(target=write_on, args=(log, stop, commits))
         writing.start()
+        added = False
         try:
-            for number in range(5):
+            for number in count():
                 most = len(commits)
                 taken = snapshot(log.path, tmp_path / f"copy-{number}")
+                added = added or len(commits) > most
                 assert taken.state is not None
                 frames = taken.state.rows - BESIDE
                 assert (frames - 3000) % 200 == 0, "a commit is whole"
                 assert frames >= 3000 + 200 * most, "what was committed before is in it"
                 assert verify(taken.path) == []
+                if added and number >= 4:  # a slow disk commits less often than it copies
+                    break
         finally:
             stop.set()
             writing.join()
-        assert len(commits) > 5, "rows were added meanwhile"
 
 
 def test_a_copy_by_rows_lets_the_write_ahead_log_restart(
