@@ -316,7 +316,7 @@ def test_a_malicious_car(listed: Any, code: int, laptop: Path, monkeypatch: pyte
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            done = fetch(server.server_address[1], laptop, patience=1)
+            done = fetch(server.server_address[1], laptop, patience=30)
         finally:
             server.shutdown()
             thread.join()

@@ -43,7 +43,7 @@ def test_slow_clients_are_disconnected_and_one_address_cannot_take_every_connect
             with suppress(ConnectionError):
                 connection.sendall(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         assert crew_sees(served, cookie), "while the attackers hold their connections"
-        ends = time.monotonic() + connections.HEADERS_TIMEOUT_S + 10.0
+        ends = time.monotonic() + connections.HEADERS_TIMEOUT_S + 60.0
         left = slow
         while left and time.monotonic() < ends:
             for connection in left:

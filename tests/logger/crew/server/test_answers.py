@@ -26,12 +26,13 @@ def test_the_live_state_is_the_recorders_snapshot(served: Served, car: LiveCar) 
 def test_the_stream_sends_every_snapshot(served: Served) -> None:
     stream = Stream(served)
     assert stream.answer.getheader("content-type") == "text/event-stream"
-    events = [stream.event() for _ in range(8)]
+    events = [stream.event() for _ in range(2)]
+    while sum("id" in event for event in events) < 6:  # a link event comes where a snapshot is late
+        events.append(stream.event())
     stream.close()
     assert events[0]["retry"] == "500"
     assert json.loads(events[0]["data"])["recorder"] is True
     snapshots = [(int(event["id"]), json.loads(event["data"])) for event in events if "id" in event]
-    assert len(snapshots) >= 6
     ids, distances = zip(*((id_, state["section"]["distance_km"]) for id_, state in snapshots), strict=True)
     assert list(ids) == sorted(set(ids))
     assert list(distances) == sorted(distances)

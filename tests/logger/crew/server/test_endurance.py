@@ -31,7 +31,7 @@ def test_silent_clients_do_not_keep_the_crew_out(served: Served) -> None:
             except ConnectionResetError:
                 ended += 1
         assert ended == 100 - connections.MAX_CLIENT_CONNECTIONS, "the oldest connections were closed"
-        assert _status(served) == 200, "even for a client at their address"
+        assert served.ask("/").status == 200, "even for a client at their address"
     finally:
         for one in idle:
             one.close()
@@ -55,13 +55,12 @@ def test_pages_that_read_nothing_use_no_memory_and_delay_no_other(served: Served
     try:
         before = served.resident_kb
         stream = Stream(served)
-        newest = 0.0
-        for _ in range(60):
-            event = stream.event()
+        began, count, newest = time.monotonic(), 0, 0.0
+        # A page that reads gets the present state; a test that is held up has older ones before it.
+        while count < 60 or car.published["section"]["distance_km"] - newest > 0.05:
+            assert time.monotonic() - began < 60
+            event, count = stream.event(), count + 1
             newest = json.loads(event["data"])["section"]["distance_km"] if "id" in event else newest
-        assert car.published["section"]["distance_km"] - newest < 0.05, (
-            "a page that reads gets the present state"
-        )
         stream.close()
         assert served.resident_kb - before < 8000
     finally:
@@ -82,7 +81,7 @@ def test_recorder_loss_and_return_are_shown(tmp_path: Path) -> None:
         car.connect()
         while "id" not in stream.event():
             assert time.monotonic() - began < 60
-        assert server.ask("/api/live").status == 200
+        until(lambda: server.ask("/api/live").status == 200)
         stream.close()
 
 
@@ -91,7 +90,7 @@ def test_a_stopped_server_ends_its_streams(car: LiveCar, tmp_path: Path) -> None
         stream = Stream(server)
         stream.event()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(10) in (0, -signal.SIGTERM)
+        assert server.process.wait(60) in (0, -signal.SIGTERM)
         while stream.event():
             pass
         stream.close()
