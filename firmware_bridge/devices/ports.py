@@ -136,6 +136,7 @@ class PortReader:
         while not stop.is_set():
             self.rounds += 1
             began_us = self._clock_us()
+            was_there = is_there(self.url)
             try:
                 with open_link(self.url, self._bauds[0], self._outbox) as link:
                     self._session(link, stop)
@@ -145,12 +146,13 @@ class PortReader:
                 self._writable = False
             if self._clock_us() - began_us >= REAL_SESSION_US:
                 pause_s = FIRST_PAUSE_S
-            appeared = self._pause(stop, pause_s)
+            appeared = self._pause(stop, pause_s, was_there=was_there)
             pause_s = FIRST_PAUSE_S if appeared else min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def _pause(self, stop: threading.Event, seconds: float) -> bool:
-        """Wait before the next attempt; returns True early if a missing device appears."""
-        was_there = is_there(self.url)
+    def _pause(self, stop: threading.Event, seconds: float, *, was_there: bool) -> bool:
+        """Wait before the next attempt; returns True early if a device appears that was missing before or after the last
+        attempt: one that came in between would be overlooked."""
+        was_there &= is_there(self.url)
         for _ in range(round(seconds / PRESENCE_POLL_S)):
             if stop.wait(PRESENCE_POLL_S):
                 return False

@@ -5,8 +5,10 @@ A test's device thread uses the master; the reader under test opens the slave by
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import struct
 import termios
 import threading
 import time
@@ -21,12 +23,30 @@ from firmware_bridge.protocols import nmea
 
 PATIENCE_S = 60.0
 """Longest wait of a test for an expected event; only a failing test takes as long."""
+STALL_S = 0.2
+"""A thread that has not run for so long has been kept from it by other work on the machine."""
 
 
 def clock_us(speed: int = 1) -> Callable[[], int]:
     """A session's clock; with `speed` > 1 thresholds of seconds pass in a fraction of the time."""
     began_ns = time.monotonic_ns()
     return lambda: (time.monotonic_ns() - began_ns) // 1000 * speed
+
+
+def unstalled_clock_us(speed: int) -> Callable[[], int]:
+    """As `clock_us`, for a reader of a device that talks all the time: a stall of the machine is no silence.
+
+    Between two calls at most `STALL_S` pass on it. A reader calls it several times in that time.
+    """
+    last_ns, now_us = time.monotonic_ns(), 0
+
+    def read_us() -> int:
+        nonlocal last_ns, now_us
+        before_ns, last_ns = last_ns, time.monotonic_ns()
+        now_us += min(last_ns - before_ns, round(STALL_S * 1e9)) // 1000 * speed
+        return now_us
+
+    return read_us
 
 
 def sentence(number: int) -> bytes:
@@ -64,6 +84,10 @@ class Pty:
             while piece := os.read(self.master, 65536):
                 self._received += piece
         return self._received
+
+    def waiting(self) -> int:
+        """Number of bytes that the slave end can read now."""
+        return int(struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))[0])
 
     def await_received(self, data: bytes) -> None:
         """Wait until the bytes that the slave end has sent are `data`."""

@@ -18,7 +18,15 @@ import pytest
 from firmware_bridge.devices.ports import PortReader
 from firmware_bridge.protocols import nmea, protocol
 from tests.firmware_bridge.mixtures import MESSAGES, epoch, mixture, tagged
-from tests.firmware_bridge.simulated_devices import Pty, Sink, clock_us, eventually, pty, running, talking
+from tests.firmware_bridge.simulated_devices import (
+    Pty,
+    Sink,
+    eventually,
+    pty,
+    running,
+    talking,
+    unstalled_clock_us,
+)
 
 NMEA = protocol("nmea")
 FAST = 5
@@ -46,7 +54,7 @@ class Player:
 
 
 def reader(device: Pty, sink: Sink, baud: int | str) -> PortReader:
-    return PortReader("gps", device.name, baud, NMEA, clock_us=clock_us(FAST), sink=sink)  # type: ignore[arg-type]
+    return PortReader("gps", device.name, baud, NMEA, clock_us=unstalled_clock_us(FAST), sink=sink)  # type: ignore[arg-type]
 
 
 def recorded_s(sink: Sink) -> float:

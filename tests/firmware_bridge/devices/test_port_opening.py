@@ -15,6 +15,7 @@ from firmware_bridge.errors import NotOpenedError
 from firmware_bridge.protocols import Opened, Opening, Step, sequence
 from tests.firmware_bridge.devices.port_readers import SLCAN, gps
 from tests.firmware_bridge.simulated_devices import (
+    PATIENCE_S,
     Sink,
     clock_us,
     eventually,
@@ -49,7 +50,7 @@ def test_opening_steps_come_in_order_and_need_no_answer() -> None:
 
 def test_a_step_waits_for_the_answer_and_the_answer_is_recorded() -> None:
     sink = Sink()
-    steps = (Step(b"V\r", 5.0), Step(b"O\r", 5.0))
+    steps = (Step(b"V\r", PATIENCE_S), Step(b"O\r", PATIENCE_S))
     with pty() as device:
 
         def adapter(stop: threading.Event) -> None:
@@ -68,7 +69,7 @@ def test_a_step_waits_for_the_answer_and_the_answer_is_recorded() -> None:
         )
         with talking(adapter), running(reader):
             change = sink.await_state("open", "engine")
-        assert change.t_us < 5_000_000, "it did not wait on after the answers"
+        assert change.t_us < PATIENCE_S * 1e6, "it did not wait on after the answers"
         assert sink.data("engine") == b"V1013\r\r"
 
 
@@ -231,6 +232,6 @@ def test_stop_ends_the_thread_and_sends_the_closing_bytes(tmp_path: Path, traffi
             if traffic == "flood":
                 eventually(lambda: len(sink.data("engine")) > 100_000)
             stop.set()
-            thread.join(5)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
         assert device.received() == (b"" if traffic == "no port" else SLCAN.closing)

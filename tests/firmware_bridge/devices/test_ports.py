@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.devices import ports
-from firmware_bridge.devices.link import CHUNK_BYTES, STEP_S
+from firmware_bridge.devices.link import CHUNK_BYTES, PolledLink
 from firmware_bridge.devices.open_link import open_link
 from firmware_bridge.devices.outbox import Outbox
 from firmware_bridge.devices.ports import PortReader
@@ -21,6 +21,7 @@ from firmware_bridge.devices.read_pace import GATHER_S, PROMPT_READS, STAMPED_RE
 from firmware_bridge.errors import PortError
 from tests.firmware_bridge.devices.port_readers import NMEA, gps
 from tests.firmware_bridge.simulated_devices import (
+    PATIENCE_S,
     Pty,
     Sink,
     clock_us,
@@ -29,6 +30,7 @@ from tests.firmware_bridge.simulated_devices import (
     pty,
     running,
     sentence,
+    talking,
 )
 
 LINE = b"t1238DEADBEEF012345670011\r"
@@ -93,6 +95,7 @@ def test_stream_of_frames_with_times_wakes_the_reader_10_times_per_second() -> N
         chunks = []
         for _ in range(7 + PROMPT_READS):
             device.send(LINE * 40)
+            eventually(lambda: device.waiting() == len(LINE * 40))
             chunks.append(reader._read(link, 1.0))
     assert [chunk.data for chunk in chunks] == [LINE * 40] * len(chunks)
     assert chunks[-1].t_us - chunks[PROMPT_READS].t_us >= 5 * STAMPED_READ_US
@@ -100,23 +103,33 @@ def test_stream_of_frames_with_times_wakes_the_reader_10_times_per_second() -> N
 
 def test_the_kernels_buffer_is_emptied_during_a_pause() -> None:
     with pty() as device, open_link(device.name, 115200, Outbox()) as link:
+        assert isinstance(link, PolledLink)
         device.send(LINE)
         assert link.read(1.0) == LINE
-        link.longest_pause_s = 10.0
-        link.pause(0.5)
-        begins, pieces = time.monotonic(), [LINE * 100] * 8
+        link.longest_pause_s = PATIENCE_S
+        link.pause(PATIENCE_S)
+        pieces, is_fed = [LINE * 100] * 8, threading.Event()
 
         def feed() -> None:
+            """Send the next piece when the last was taken, and then end the pause."""
+            sent_bytes = 0
+
+            def is_taken() -> bool:
+                return link._collected == sent_bytes
+
             for piece in pieces:
                 device.send(piece)
-                time.sleep(3 * STEP_S)
+                sent_bytes += len(piece)
+                eventually(is_taken)
+            is_fed.set()
+            link.pause(0.0)
 
         feeder = threading.Thread(target=feed)
         feeder.start()
         data = link.read(1.0)
+        assert is_fed.is_set(), "the pause has ended before"
         feeder.join()
     assert data == b"".join(pieces)
-    assert time.monotonic() - begins >= 0.5
 
 
 def test_a_reader_that_is_behind_does_not_pause() -> None:
@@ -141,8 +154,15 @@ def test_a_port_that_is_lost_during_a_pause_gives_its_bytes_first() -> None:
         link.pause(0.2)
         outbox.put(b"S6\r")
         device.send(LINE)
-        threading.Timer(0.1, device.hang_up).start()
-        assert link.read(1.0) == LINE
+        eventually(lambda: device.waiting() == len(LINE))
+
+        def unplug(_stop: threading.Event) -> None:
+            """When the line was taken: a pty that hangs up loses what waits in it."""
+            eventually(lambda: device.waiting() == 0)
+            device.hang_up()
+
+        with talking(unplug):
+            assert link.read(1.0) == LINE
         with pytest.raises(PortError):
             link.read(1.0)
 

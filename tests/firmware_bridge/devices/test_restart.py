@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_bridge.devices.link_health import STRETCH_US
 from firmware_bridge.devices.ports import PortReader
 from firmware_bridge.devices.restart import MAX_ECHOES, AdapterWatch, NoWatch, ReceiverWatch, restart_watch
 from firmware_bridge.protocols import BusSettings, nmea, protocol
@@ -129,7 +131,7 @@ def test_field_case_gets_init_again() -> None:
 
         reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(), sink=sink, init=[INIT])
         with running(reader), talking(play):
-            eventually(lambda: device.received().count(INIT.encode()) == 2)
+            eventually(lambda: device.received().count(INIT.encode()) >= 2)
     assert set(sink.states()) == {"opening", "open"}
     assert any("restarted" in change.detail for change in sink.changes())
 
@@ -301,7 +303,8 @@ def test_a_bus_that_falls_asleep_is_silent_and_stays_so_in_the_reports() -> None
             for _ in range(100):
                 device.send(b"t1238DEADBEEF01234567\r")
                 time.sleep(0.005)
-            sink.await_state("silent", "engine")
+            eventually(lambda: sink.data("engine").count(b"t123") == 100)
+            eventually(lambda: sink.states("engine")[-1] == "silent")
             quiet = len(sink.changes("engine"))
             openings = device.received().count(b"O\r")
             eventually(lambda: device.received().count(b"O\r") > openings + 1)
@@ -314,9 +317,12 @@ def test_receiver_restarted_at_another_rate_is_one_line_at_a_fixed_baud() -> Non
         reader = PortReader("gps", device.name, 115200, NMEA, clock_us=clock_us(10), sink=sink, init=[INIT])
 
         def play(stop: threading.Event) -> None:
-            number = 0
+            sink.await_state("open")
+            number, noise = 0, random.Random(23)
             while not stop.wait(0.01):
-                device.send(rmc(number) if number < 80 else os.urandom(60))
+                heard = sink.chunks()
+                is_known = bool(heard) and heard[-1].t_us - heard[0].t_us >= 2 * STRETCH_US
+                device.send(noise.randbytes(60) if is_known else rmc(number))
                 number += 1
 
         with running(reader), talking(play):

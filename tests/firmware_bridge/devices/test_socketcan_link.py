@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 
@@ -71,15 +72,21 @@ def test_frames_read_together_have_the_kernel_s_stamps(bus: Bus) -> None:
     sent_us = []
     with running(reader(sink, clock_us=clock)):
         sink.await_state("open", "engine")
-        for frame in frames(200):
+        for frame in frames(20_000):  # on a busy machine each may be read alone
             sent_us.append(clock())
             bus.send(frame)
             time.sleep(0.002)
-        eventually(lambda: len(decoded(sink)) == 200)
-    late_us = sorted(frame.t_us - sent for frame, sent in zip(decoded(sink), sent_us, strict=True))
-    assert late_us[0] >= -1_000
-    assert late_us[100] < 2_000, "half a read's pause would be 2,500 and more"
-    assert len(sink.chunks("engine")) < 150, "frames were read together"
+            if len(sent_us) - len(sink.chunks("engine")) > 100:
+                break
+        eventually(lambda: len(decoded(sink)) == len(sent_us))
+    late_us = [frame.t_us - sent for frame, sent in zip(decoded(sink), sent_us, strict=True)]
+    assert min(late_us) >= -1_000
+    record_bytes = len(encode(frames(1)[0]))
+    last = set(accumulate(len(chunk.data) // record_bytes for chunk in sink.chunks("engine")))
+    """Of each chunk, counted from 1."""
+    waited_us = [late for number, late in enumerate(late_us, 1) if number not in last]
+    assert len(waited_us) > 90
+    assert statistics.median(waited_us) < 2_000, "the next was sent so much later, and read with it"
 
 
 def test_a_flood_loses_nothing(bus: Bus) -> None:
