@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+import threading
 from collections.abc import Generator
 from functools import cache
 from pathlib import Path
@@ -116,10 +117,12 @@ def _needs(item: pytest.Item) -> set[str]:
 
 _seen: list[str] | None = None
 """What the running `unit` test has started; None while no such test runs."""
+_others: frozenset[threading.Thread] = frozenset()
+"""Threads that earlier tests, or libraries they use, have left behind."""
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if _seen is not None and event in _EVENTS:
+    if _seen is not None and event in _EVENTS and threading.current_thread() not in _others:
         _seen.append(f"{_EVENTS[event]} ({event} {arguments!r:.200})")
 
 
@@ -138,7 +141,8 @@ os.openpty = _audited_openpty  # Python audits all of _EVENTS except this one
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Watch a `unit` test, its fixtures included."""
-    global _seen  # noqa: PLW0603 - an audit hook takes no argument of ours
+    global _seen, _others  # noqa: PLW0603 - an audit hook takes no argument of ours
+    _others = frozenset(threading.enumerate()) - {threading.current_thread()}
     _seen = [] if item.get_closest_marker("unit") else None
     try:
         return (yield)

@@ -66,9 +66,14 @@ def test_a_unit_test_that_starts_something_fails(tmp_path: Path) -> None:
         "def test_it(act): act()\n"
         "@pytest.mark.process\n"
         "def test_marked(): process()\n"
-        "def test_pure(): assert True\n",
+        "def test_pure(): assert True\n"
+        "begins, ended = threading.Event(), threading.Event()\n"
+        "def later(): begins.wait(); process(); ended.set()\n"
+        "@pytest.mark.process\n"
+        "def test_that_leaves_a_thread(): threading.Thread(target=later, daemon=True).start()\n"
+        "def test_meanwhile(): begins.set(); ended.wait()\n",
     )
-    assert "5 failed, 2 passed" in output
+    assert "5 failed, 4 passed" in output
     for need in ("process (subprocess.Popen", "process (os.fork", "pty (os.openpty", "socket (socket.bind"):
         assert f"not a unit test: mark it {need}" in output
 

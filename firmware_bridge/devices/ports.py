@@ -150,8 +150,8 @@ class PortReader:
             pause_s = FIRST_PAUSE_S if appeared else min(2 * pause_s, LONGEST_PAUSE_S)
 
     def _pause(self, stop: threading.Event, seconds: float, *, was_there: bool) -> bool:
-        """Wait before the next attempt; returns True early if a device appears that was missing before or after the last
-        attempt: one that came in between would be overlooked."""
+        """Wait before the next attempt; returns True early if a missing device appears. `was_there`: it was not missing
+        before the last attempt either; one that came right after that attempt would be overlooked."""
         was_there &= is_there(self.url)
         for _ in range(round(seconds / PRESENCE_POLL_S)):
             if stop.wait(PRESENCE_POLL_S):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +35,27 @@ class Ended(NamedTuple):
         return self.complaints[0]
 
 
+@contextmanager
+def pipe_without_reader() -> Iterator[int]:
+    """The writing end of a pipe that has had no reader since before the program starts."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
+
+
+def within_cpu_s(limit_s: int) -> Callable[[], None]:
+    """A `before` for `stagelog`: the kernel ends the verb after so much CPU time, as the machine may be busy."""
+    return lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+
+
 def stagelog(
     *arguments: str | bytes | Path,
     folder: Path,
     before: Callable[[], object] | None = None,
-    patience_s: float = 100.0,
+    patience_s: float = 300.0,
     starter: Sequence[str | Path] = ("-m", "logger"),
 ) -> Ended:
     """Run `python -m logger` with arguments in a folder; `before` runs in the process first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -34,6 +35,7 @@ class Terminal:
     ) -> None:
         self.seen = ""
         self._answered = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._child, self._master = pty.fork()
         if self._child == 0:
             os.chdir(folder or ".")
@@ -85,5 +87,5 @@ class Terminal:
             data = os.read(self._master, 4096)
         except OSError:  # the other side is gone
             return False
-        self.seen += data.decode(errors="replace")
+        self.seen += self._decoder.decode(data)  # a read may end within a character
         return bool(data)

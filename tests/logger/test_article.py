@@ -12,7 +12,6 @@ import pytest
 
 from tests.logger.command_line import Ended, stagelog
 
-pytestmark = pytest.mark.timeout(600)  # three cars drive for three and a half hours first
 DEMO = Path(str(files("logger.demo")))
 CARS = (BACIUSKA, PETERHANSEL, PRICE) = 501, 502, 503
 BASSO = 504

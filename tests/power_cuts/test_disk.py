@@ -114,7 +114,6 @@ def test_a_half_written_superblock_is_repaired_and_the_logs_are_kept(tmp_path: P
     assert (torn.logs / "a.db").read_bytes() == b"a log"
 
 
-@pytest.mark.timeout(600)
 def test_f01_a_power_cut_of_a_machine_loses_at_most_max_loss_s(tmp_path: Path) -> None:
     """One cut, if a guest exists; `python -m tests.power_cuts` does 25."""
     if missing := missing_tools():

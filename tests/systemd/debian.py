@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -42,9 +44,7 @@ def built_packages(run: str) -> Iterator[Path]:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     folder = Path("/var/tmp") / f"stagelog-packages-{run}"  # noqa: S108 - a machine sees it, unlike /tmp
-    folder.mkdir(mode=0o755, exist_ok=True)
-    with (folder / "in-use").open("w") as in_use:
-        fcntl.flock(in_use, fcntl.LOCK_SH)
+    with _in_use(folder) as in_use:
         try:
             with (folder / "building").open("w") as building:  # the others wait for the end of this only
                 fcntl.flock(building, fcntl.LOCK_EX)
@@ -54,7 +54,19 @@ def built_packages(run: str) -> Iterator[Path]:
         finally:
             with suppress(BlockingIOError):  # another worker still uses it
                 fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
+                shutil.rmtree(folder.rename(f"{folder}-removed"))
+
+
+def _in_use(folder: Path) -> IO[str]:
+    """A file in the folder, made if there is none, with a shared lock: until it is closed nobody removes the folder."""
+    while True:
+        folder.mkdir(mode=0o755, exist_ok=True)
+        with suppress(FileNotFoundError), ExitStack() as stack:  # a worker has just moved the folder away
+            file = stack.enter_context((folder / "in-use").open("w"))
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if os.path.samestat(os.fstat(file.fileno()), (folder / "in-use").stat()):
+                stack.pop_all()
+                return file
 
 
 def _build(folder: Path) -> None:

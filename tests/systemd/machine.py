@@ -61,6 +61,11 @@ class Machine:
         """A property of a unit, from systemctl show."""
         return self.run("systemctl", "show", f"--property={name}", "--value", unit).strip()
 
+    def journal(self, *arguments: str) -> str:
+        """What was logged until now, from journalctl; the journal may get the last lines of a unit after its end."""
+        self.run("journalctl", "--sync")
+        return self.run("journalctl", "--no-pager", *arguments)
+
     def wait(self, what: str, is_so: Callable[[], bool]) -> None:
         """Wait until a condition holds."""
         ends = time.monotonic() + SETTLE_S

@@ -75,7 +75,7 @@ def start(machine: Machine, name: str, text: str) -> str:
 
 def test_the_file_as_shipped_does_nothing(machine: Machine) -> None:
     assert start(machine, SETTINGS, (FOLDER / "image" / SETTINGS).read_text()) == ""
-    assert "exec-condition" in machine.run("journalctl", "--no-pager", "--unit", UNIT)
+    assert "exec-condition" in machine.journal("--unit", UNIT)
 
 
 def test_settings_are_applied_and_a_later_file_changes_one_of_them(machine: Machine) -> None:
@@ -108,7 +108,7 @@ def test_settings_are_applied_and_a_later_file_changes_one_of_them(machine: Mach
 def test_a_mistake_changes_nothing_and_the_recorder_records(machine: Machine, text: str, line: str) -> None:
     before = machine.run("cat", CONFIGURATION)
     result = start(machine, SETTINGS, text)
-    journal = machine.run("journalctl", "--no-pager", "--unit", UNIT)
+    journal = machine.journal("--unit", UNIT)
     assert result.startswith(line) and result.count("\n") == text.count("\n"), journal
     assert machine.run("cat", CONFIGURATION) == before
     assert machine.run("cat", f"{BOOT}/{SETTINGS}") == text

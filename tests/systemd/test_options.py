@@ -104,7 +104,7 @@ def test_only_a_recorder_with_the_option_reaches_can_interfaces(machine: Machine
 
 
 def _journal(machine: Machine) -> str:
-    return machine.run("journalctl", "--no-pager", "-o", "cat", "-n", "200")
+    return machine.journal("-o", "cat", "-n", "200")
 
 
 def test_only_with_the_gpsd_option_the_recorder_reaches_gpsd(machine: Machine) -> None:

@@ -81,7 +81,7 @@ def test_a_plugged_stick_gets_the_logs(machine: Machine, tmp_path: Path, how: st
         before = machine.run("cat", "/proc/self/mounts")
         machine.run("systemctl", "start", f"stagelog-stick@{name}.service")
         assert machine.run("cat", "/proc/self/mounts") == before
-        journal = machine.run("journalctl", "--no-pager", f"--unit=stagelog-stick@{name}.service")
+        journal = machine.journal(f"--unit=stagelog-stick@{name}.service")
         on_it = looked_into(machine, name)
     (log,) = (path for path in on_it if path.endswith(".db"))
     assert re.search(r"1 logs? copied", journal), journal

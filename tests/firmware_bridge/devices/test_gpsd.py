@@ -6,7 +6,6 @@ import contextlib
 import os
 import pty
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -27,6 +26,7 @@ from firmware_bridge.virtual.gpsd import VirtualGpsd
 from firmware_bridge.virtual.receiver import GpsReceiver
 from tests.firmware_bridge.simulated_devices import Sink, clock_us, eventually, running, sentence
 from tests.firmware_bridge.virtual.courses import lively
+from tests.reserved_port import reserved_port
 
 BANNER = b'{"class":"VERSION","release":"3.22","rev":"3.22","proto_major":3,"proto_minor":14}\r\n'
 DEVICE = "/dev/ttyACM0"
@@ -170,8 +170,7 @@ def test_silent_receiver_is_named(server: VirtualGpsd) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_restarted_gpsd_is_connected_to_again() -> None:
     sink = Sink()
-    first = VirtualGpsd()
-    with running(reader(first.url, sink)):
+    with reserved_port() as port, running(reader((first := VirtualGpsd(port)).url, sink)):
         eventually(lambda: first.watchers == 1, "it watches")
         first.send(sentence(1))
         eventually(lambda: sink.data() == sentence(1), "before")
@@ -181,7 +180,7 @@ def test_restarted_gpsd_is_connected_to_again() -> None:
         assert missing.detail.startswith(
             f"{first.url}: no gpsd answers there; sudo systemctl start gpsd.socket"
         )
-        second = VirtualGpsd(first.port)
+        second = VirtualGpsd(port)
         try:
             eventually(lambda: second.watchers == 1, "it watches again")
             second.send(sentence(2))
@@ -217,17 +216,15 @@ def real_gpsd(device: str, folder: Path) -> Iterator[str]:
     program = shutil.which("gpsd", path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"])
     if program is None:
         pytest.skip("needs Debian's package gpsd")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with (folder / "gpsd.log").open("wb") as log:
+    with reserved_port() as port, (folder / "gpsd.log").open("wb") as log:
         process = subprocess.Popen(
             [program, "-N", "-n", "-b", "-S", str(port), device], stdout=log, stderr=subprocess.STDOUT
         )
-    try:
-        yield f"gpsd://localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+        try:
+            yield f"gpsd://localhost:{port}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @pytest.mark.parametrize("ubx", [False, True], ids=["nmea", "ubx"])

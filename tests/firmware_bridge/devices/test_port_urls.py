@@ -19,6 +19,7 @@ from tests.firmware_bridge.simulated_devices import (
     sentence,
     talking,
 )
+from tests.reserved_port import reserved_port
 
 # -- other URLs -------------------------------------------------------------------------------------------
 
@@ -45,10 +46,8 @@ def test_socket_urls_are_recorded_written_to_and_reopened() -> None:
 
 
 def test_absent_server_is_missing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
     sink = Sink()
-    with running(gps(url, sink)):
+    with reserved_port() as port, running(gps(url := f"socket://127.0.0.1:{port}", sink)):
         missing = sink.await_state("missing")
     assert missing.detail == f"{url}: nothing answers there; start the server, or correct `port`"
 

@@ -57,10 +57,10 @@ def test_nothing_else_is_ever_raised(text: str | bytes) -> None:
     ],
 )
 def test_harmful_texts_end_at_once(text: str | bytes) -> None:
-    begun_s = time.process_time()
+    begun_s = time.thread_time()
     with pytest.raises(ValueError):
         loads(text)
-    assert time.process_time() - begun_s < 2.0
+    assert time.thread_time() - begun_s < 2.0
 
 
 def test_brackets_in_strings_do_not_count_as_depth() -> None:

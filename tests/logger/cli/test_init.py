@@ -67,8 +67,8 @@ def test_a_newcomer_on_a_terminal(folder: Path, car: VirtualCar) -> None:
     terminal.answer(f"[{car.can_port}]: ", "")
     terminal.answer("Protocol of the adapter", "")
     terminal.answer("Bit rate", "250000")
-    terminal.answer("Pin for the crew page", "4711")
-    terminal.answer("Repeat the pin", "4711")
+    terminal.answer("machine only): ", "4711")
+    terminal.answer("Repeat the pin: ", "4711")
     assert terminal.wait() == DONE, terminal.seen
     assert "4711" not in terminal.seen
     path = folder / "stagelog.toml"

@@ -68,7 +68,7 @@ def test_every_verb_and_every_option_is_there() -> None:
 def test_man_shows_it() -> None:
     done = subprocess.run(
         ["man", "-l", PAGE],
-        env={**os.environ, "MANPAGER": "cat", "MANWIDTH": str(WIDTH)},
+        env={**os.environ, "LC_ALL": "C", "MANPAGER": "cat", "MANWIDTH": str(WIDTH)},
         capture_output=True,
         text=True,
         check=True,

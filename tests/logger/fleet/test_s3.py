@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -24,6 +24,7 @@ from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.fleet.stores import ALL, KILLED, assert_consistent, files
+from tests.reserved_port import reserved_port
 
 for package in ("moto", "flask", "s3fs"):
     pytest.importorskip(
@@ -42,12 +43,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with output_file.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=ENVIRONMENT)
     try:
-        while (address := re.search(r"http://127\.0\.0\.1:\d+", output_file.read_text())) is None:
+        while (address := re.search(r"(http://127\.0\.0\.1:\d+)\s", output_file.read_text())) is None:
             assert process.poll() is None, output_file.read_text()
+            time.sleep(0.05)
         with pytest.MonkeyPatch.context() as environment:
-            point_to(address[0], environment)
+            point_to(address[1], environment)
             Store(f"s3://{BUCKET}").files.mkdir(BUCKET)
-            yield address[0]
+            yield address[1]
     finally:
         process.terminate()
         process.wait()
@@ -100,7 +102,6 @@ def test_queries_work(store: Store, pair: list[Path], tmp_path: Path) -> None:
     assert [row["car"] for row in answers[0]] == [71, 72]
 
 
-@pytest.mark.timeout(600)
 def test_the_review_is_the_same_by_loop_and_by_workers(store: Store, pair: list[Path]) -> None:
     for log in pair:
         Adder(store).add(log)
@@ -136,8 +137,7 @@ def test_a_killed_run_leaves_a_readable_store_and_a_second_run_completes_it(
 def test_a_missing_server_is_a_one_line_error(
     server: str, pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as nobody:  # bound, and not listening
-        nobody.bind(("127.0.0.1", 0))
-        point_to(f"http://127.0.0.1:{nobody.getsockname()[1]}", monkeypatch)
+    with reserved_port() as port:
+        point_to(f"http://127.0.0.1:{port}", monkeypatch)
         ended = stagelog("fleet", "add", pair[0], "--store", f"s3://{BUCKET}/x", folder=tmp_path)
     assert (ended.code, len(ended.complaints)) == (69, 1)

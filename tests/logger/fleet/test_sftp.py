@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import getpass
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from logger.fleet.review import judge_in_loop, review, run_of
 from logger.fleet.store import INCOMING, Store
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.fleet.stores import assert_consistent, files
+from tests.reserved_port import reserved_port
 
 pytest.importorskip("paramiko", reason="needs the driver for SFTP: pip install paramiko")
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -48,12 +49,6 @@ def key(path: Path) -> str:
     return path.with_name(path.name + ".pub").read_text()
 
 
-def free_port() -> int:
-    with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        return int(any_port.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home folder with a key that the server accepts and the server's host key; HOME for this module."""
@@ -71,7 +66,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def port(home: Path) -> Iterator[int]:
     """Port of a server in known_hosts."""
-    folder, number = home.parent, free_port()
+    with reserved_port() as number, sshd(home.parent, home, number):
+        yield number
+
+
+@contextmanager
+def sshd(folder: Path, home: Path, number: int) -> Iterator[None]:
+    """The server itself."""
     public = key(folder / "host_key")
     (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{number} {public}")
     (folder / "sshd_config").write_text(CONFIG.format(port=number, folder=folder))
@@ -87,7 +88,7 @@ def port(home: Path) -> Iterator[int]:
                 if server.poll() is not None or time.monotonic() > ends:
                     pytest.skip(f"sshd does not run here: {(folder / 'output').read_text()}")
                 time.sleep(0.05)
-            yield number
+            yield
         finally:
             server.terminate()
 
@@ -99,7 +100,7 @@ def url(port: int, tmp_path: Path) -> str:
 
 def test_add_review_and_query_over_sftp(url: str, pair: list[Path], tmp_path: Path) -> None:
     for text in ("added", "already in the store"):
-        ended = stagelog("fleet", "add", *pair, "--store", url, folder=tmp_path, patience_s=60)
+        ended = stagelog("fleet", "add", *pair, "--store", url, folder=tmp_path)
         assert (ended.code, ended.out) == (0, "".join(f"{log.name}: {text}\n" for log in pair)), ended
         there = {path: path.stat().st_mtime_ns for path in (tmp_path / "season").rglob("*.parquet")}
         if text == "added":
@@ -116,7 +117,6 @@ def test_add_review_and_query_over_sftp(url: str, pair: list[Path], tmp_path: Pa
         assert [row["car"] for row in answer.read_all().to_pylist()] == [71, 72]
 
 
-@pytest.mark.timeout(600)
 def test_workers_reach_the_server(url: str, pair: list[Path], tmp_path: Path) -> None:
     """A worker receives only the store's URL, which must contain the host."""
     folder = Store(str(tmp_path / "folder"))
@@ -149,10 +149,11 @@ def test_a_server_with_another_host_key_is_refused(
 def test_a_missing_server_is_a_one_line_error_without_the_password(
     home: Path, pair: list[Path], tmp_path: Path
 ) -> None:
-    url = f"sftp://crew:secret@127.0.0.1:{free_port()}/season"
-    with pytest.raises(DeviceError):
-        Store(url)
-    ended = stagelog("fleet", "add", pair[0], "--store", url, folder=tmp_path)
+    with reserved_port() as port:
+        url = f"sftp://crew:secret@127.0.0.1:{port}/season"
+        with pytest.raises(DeviceError):
+            Store(url)
+        ended = stagelog("fleet", "add", pair[0], "--store", url, folder=tmp_path)
     assert ended.code == 69
     assert "secret" not in ended.complaint
     assert "crew:***@127.0.0.1" in ended.complaint

@@ -54,7 +54,7 @@ def shell(tmp_path: Path) -> Shell:
         (tmp_path / name).write_bytes(content)
     (tmp_path / "drive-001.db").touch()
     path = f"{program.parent}:{ENVIRONMENT['PATH']}"
-    more = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TERM": "dumb", "PATH": path}
+    more = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TERM": "dumb", "LC_ALL": "C", "PATH": path}
     return Shell(tmp_path, {**ENVIRONMENT, **more})
 
 

@@ -25,11 +25,11 @@ def test_a_few_questions_make_a_configuration(image: Path) -> None:
     terminal.answer("Device of the CAN adapter", "")
     terminal.answer("Protocol of the adapter", "gvret")
     terminal.answer("Bit rate", "250000")
-    terminal.answer("Pin for the crew page", "123")
-    terminal.answer("Repeat the pin", "123")
+    terminal.answer("machine only): ", "123")
+    terminal.answer("Repeat the pin: ", "123")
     assert "at least 4 characters" in terminal.until("Pin for the crew page")
     terminal.answer("machine only): ", PIN)
-    terminal.answer("Repeat the pin", PIN)
+    terminal.answer("Repeat the pin: ", PIN)
     assert terminal.wait() == 0, terminal.seen
     assert PIN not in terminal.seen
     found = configuration.load(image / "etc/stagelog/stagelog.toml")
@@ -42,8 +42,8 @@ def test_options_replace_questions(image: Path) -> None:
     terminal = installing(
         "--root", str(image), "--number", "7", "--gps-port", "/dev/ttyAMA0", "--can-port", ""
     )  # fmt: skip
-    terminal.answer("Pin for the crew page", "")
-    terminal.answer("Repeat the pin", "")
+    terminal.answer("machine only): ", "")
+    terminal.answer("Repeat the pin: ", "")
     assert terminal.wait() == 0, terminal.seen
     found = configuration.load(image / "etc/stagelog/stagelog.toml")
     assert (found.car.number, found.can, found.serve.host) == (7, (), "127.0.0.1")

@@ -28,6 +28,7 @@ def outside(tmp_path: Path) -> Path:
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "precious").write_text("untouched")
+    (folder / "precious").chmod(0o644)
     return folder
 
 

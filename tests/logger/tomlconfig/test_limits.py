@@ -11,14 +11,15 @@ from logger.demo import stages
 from logger.stage import itinerary
 from logger.tomlconfig import limits
 from logger.tomlconfig.schema import MAX_PROBLEMS, TomlError, TomlFile
-from tests.logger.command_line import stagelog
+from tests.logger.command_line import stagelog, within_cpu_s
 
+CPU_S = 10
 CASES = Path(__file__).parents[2] / "field_cases" / "adversary"
 
 
 @pytest.mark.parametrize("case", sorted(CASES.glob("*.toml")), ids=lambda path: path.stem)
 def test_field_cases_are_refused_in_one_line(case: Path, tmp_path: Path) -> None:
-    ended = stagelog("check", case, folder=tmp_path, patience_s=20)
+    ended = stagelog("check", case, folder=tmp_path, before=within_cpu_s(CPU_S))
     assert ended.code == 1
     assert 0 < len(ended.complaints) <= 3
     assert all(len(line) < 500 for line in ended.complaints)
@@ -81,6 +82,6 @@ def test_real_files_are_below_every_limit() -> None:
 
 
 def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
-    ended = stagelog("check", "/dev/zero", folder=tmp_path, patience_s=30)
+    ended = stagelog("check", "/dev/zero", folder=tmp_path, before=within_cpu_s(CPU_S))
     assert ended.code == 1
     assert "over 32 MB" in ended.complaint
