@@ -54,7 +54,7 @@ def built_packages(run: str) -> Iterator[Path]:
         finally:
             with suppress(BlockingIOError):  # another worker still uses it
                 fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder.rename(f"{folder}-removed"))
+                shutil.rmtree(folder.rename(f"{folder}-{os.getpid()}"))  # at once for the others
 
 
 def _in_use(folder: Path) -> IO[str]:
