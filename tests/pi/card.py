@@ -111,12 +111,23 @@ def try_card(image: Path | None, built: Path | None, release: str) -> bool:
         for boot in _BOOTS:
             began = time.monotonic()
             try:
-                seen = card.boot(boot)
+                seen = _booted(card, boot, folder / "before.img")
             except (AssertionError, RuntimeError, SystemExit, OSError) as error:
                 print(f"{boot.title}: FAILED: {error}", flush=True)
                 return False
             print(f"{boot.title}: {seen} ({time.monotonic() - began:.0f} s)", flush=True)
     return True
+
+
+def _booted(card: Card, boot: Boot, before: Path) -> str:
+    """Boot the card; if QEMU ends or stands still, put back its state `before`, and boot it once more."""
+    disk.copy_sparse(card.image, before)
+    try:
+        return card.boot(boot)
+    except RuntimeError as error:
+        print(f"{boot.title}: again, because {error}", flush=True)
+        disk.copy_sparse(before, card.image)
+        return card.boot(boot)
 
 
 def _build(folder: Path, built: Path | None, release: str) -> Path:
