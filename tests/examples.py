@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 _FAST = 0.1
 """Factor on the number that a test asks for."""
@@ -18,10 +18,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set the factor before the tests are imported, and the default number of examples."""
     global _factor  # noqa: PLW0603 - decorators are called at import
     _factor = _FAST if config.getoption("--fast") else 1.0
-    # No deadline: a shared machine may stall any example. tests/bench measures speed. CI judges a change: the runs of
-    # its author find what older code has not shown yet.
+    # No deadline and no limit of the time that examples take to generate: a shared machine may stall any of them.
+    # tests/bench measures speed. CI judges a change: the runs of its author find what older code has not shown yet.
     is_ci = os.environ.get("CI") == "true"
-    settings.register_profile("stagelog", examples(_USUAL), deadline=None, derandomize=is_ci)
+    settings.register_profile(
+        "stagelog",
+        examples(_USUAL),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=is_ci,
+    )
     settings.load_profile("stagelog")
 
 

@@ -130,7 +130,7 @@ CHANGES = st.sampled_from([(table, column) for table in TABLES for column in CHA
 numbers = count()
 
 
-@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(CHANGES, max_size=3))
 def test_the_same_as_row_by_row(whole: bytes, tmp_path: Path, changes: list[Any]) -> None:
     path = tmp_path / f"{next(numbers)}.db"

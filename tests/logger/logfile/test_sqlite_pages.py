@@ -49,7 +49,7 @@ def read(table: Table) -> list[tuple[int, float | None, bytes]]:
     return found
 
 
-@settings(examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.sampled_from([512, 1024, 4096, 65_536]), st.lists(ROW, max_size=60), st.integers(1, 40))
 def test_pages_and_sql_give_the_same_values(
     tmp_path: Path, page_bytes: int, rows: list[Any], times: int
