@@ -150,9 +150,9 @@ class DecoderLoop:
         self._writer.put(rows)
 
     def links(self) -> dict[str, LinkState]:
-        """The state of each port by name."""
+        """The state of each port by name. Any thread."""
         links = {}
-        for port, change in self._links.items():
+        for port, change in self._links.copy().items():
             counts = self.pipeline.evidence(port)
             counted = (counts.good, counts.damaged, counts.foreign_bytes)
             links[port] = LinkState(change.state, change.detail, change.t_us, *counted, change.warning)

@@ -58,6 +58,8 @@ class Writer:
         self._clock_us = clock_us
         self._waiting: deque[tuple[float, Rows | Log]] = deque()
         self._waiting_bytes = 0
+        self._writing_bytes = 0
+        """Rows that the thread has taken and not stored yet: they count for the queue's limit, also between tries."""
         self._changed = threading.Condition()
         self._closing = False
         self._dropped: Counter[str] = Counter()
@@ -80,7 +82,7 @@ class Writer:
             return True
         weight = rows.weight_bytes
         with self._changed:
-            if self._waiting_bytes + weight > QUEUE_BYTES:
+            if self._waiting_bytes + self._writing_bytes + weight > QUEUE_BYTES:
                 self._dropped.update(rows.counts())
                 self._dropped_total += len(rows)
                 return False
@@ -98,7 +100,7 @@ class Writer:
         """
         with self._changed:
             is_working = time.monotonic() - self._stored_at_s < _STUCK_S
-            return is_working and self._waiting_bytes > QUEUE_BYTES // 2
+            return is_working and self._waiting_bytes + self._writing_bytes > QUEUE_BYTES // 2
 
     def change_log(self, next_log: Log) -> None:
         """Direct rows from now on into another log; rows already queued still go to the present one."""
@@ -184,6 +186,7 @@ class Writer:
             taken = taken[end + 1 :]
         with self._changed:
             self._oldest_s = None
+            self._writing_bytes = 0
         self._set_trouble("")
         return True
 
@@ -193,7 +196,7 @@ class Writer:
             self._taken_at_s = time.monotonic()
             taken = list(self._waiting)
             self._waiting.clear()
-            self._waiting_bytes = 0
+            self._writing_bytes, self._waiting_bytes = self._waiting_bytes, 0
             if self._dropped:
                 loss = Rows(event=[EventRow(self._clock_us(), "dropped", dict(self._dropped))])
                 at = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
@@ -225,6 +228,7 @@ class Writer:
             self._waiting_bytes = sum(
                 item.weight_bytes for _, item in self._waiting if isinstance(item, Rows)
             )
+            self._writing_bytes = 0
 
     def _handle_error(self, error: Exception) -> bool:
         """Report the error, and reopen the log if its connection is unusable. Whether it was reopened."""

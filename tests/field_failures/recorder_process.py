@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import tty
@@ -15,8 +18,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FRAME_ID = 0x123
+FRAME = b"t%03X8%016X\r"
+FRAME_BYTES = len(FRAME % (FRAME_ID, 0))
 MAX_BURST_FRAMES = 200
 """A bus that was delayed catches up in bursts of this size, like an adapter's buffer."""
+UNREAD_S = 10.0
+"""Longest wait for a reader, which is slow on a loaded machine; without one, what was sent is never read."""
 
 ITINERARY = """
 [stage]
@@ -41,7 +48,7 @@ class NumberedBus:
         os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
         self._rate = rate
-        self._stop = threading.Event()
+        self._stop, self._is_over = threading.Event(), False
         self.sent_at: list[float] = []
         """Monotonic time at which each frame was written to the port."""
         self._thread = threading.Thread(target=self._send)
@@ -51,33 +58,46 @@ class NumberedBus:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.silence()
+        self._stop.set()
+        self._is_over = True
+        self._thread.join()
         os.close(self._master)
         os.close(self._slave)
 
     def silence(self) -> None:
-        """Stop sending."""
+        """Stop sending, and wait until a reader has taken what was sent."""
         self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
+        ends = time.monotonic() + UNREAD_S
+        while self._unread_bytes() and time.monotonic() < ends:
+            time.sleep(0.01)
+
+    def _unread_bytes(self) -> int:
+        """Bytes in the port; the kernel moves them there from the adapter's end a moment after the write."""
+        counts = []
+        for _ in range(5):
+            counts += struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))
+            time.sleep(0.01)
+        return max(counts)
 
     def _send(self) -> None:
         began = time.monotonic()
         while not self._stop.wait(0.005):
             with suppress(BlockingIOError):
                 os.read(self._master, 4096)
-            due = min(int((time.monotonic() - began) * self._rate), len(self.sent_at) + MAX_BURST_FRAMES)
-            burst = range(len(self.sent_at), max(due, len(self.sent_at)))
-            data = b"".join(b"t%03X8%016X\r" % (FRAME_ID, number) for number in burst)
-            deadline = time.monotonic() + 1.0
-            while data:
+            first = len(self.sent_at)
+            due = max(first, min(int((time.monotonic() - began) * self._rate), first + MAX_BURST_FRAMES))
+            data = b"".join(FRAME % (FRAME_ID, number) for number in range(first, due))
+            left, deadline = len(data), time.monotonic() + UNREAD_S
+            while left and not self._is_over:
                 try:
-                    data = data[os.write(self._master, data) :]
+                    left -= os.write(self._master, data[-left:])
                 except BlockingIOError:
                     time.sleep(0.005)  # the reader is busy
                     if self._stop.is_set() and time.monotonic() > deadline:
                         return
-            self.sent_at += [time.monotonic()] * len(burst)
+                written = first + (len(data) - left) // FRAME_BYTES
+                self.sent_at += [time.monotonic()] * (written - len(self.sent_at))
 
 
 def write_config(folder: Path, port: str, *, stage: int | None = None, gps: str | None = None) -> Path:
@@ -111,7 +131,7 @@ def recording(config: Path) -> Iterator[subprocess.Popen[bytes]]:
 def stop(process: subprocess.Popen[bytes]) -> str:
     """Send SIGTERM and wait for the end. Returns the standard error output."""
     process.send_signal(signal.SIGTERM)
-    _, output = process.communicate(timeout=15)
+    _, output = process.communicate(timeout=60)
     assert process.returncode == 0, output.decode()
     return output.decode()
 

@@ -55,7 +55,6 @@ def test_f11_a_stall_loses_nothing_or_what_exceeds_the_queue_is_counted(
         time.sleep(STALL_S + 2)
         lag_s = recorder.status().writer.lag_s
         bus.silence()
-        time.sleep(0.5)
         dropped = recorder.status().writer.dropped
         stop.set()
         thread.join(20)

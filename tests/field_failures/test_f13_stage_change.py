@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 from logger.logfile.verify import verify
@@ -33,7 +32,6 @@ def test_f13_every_frame_is_in_one_of_the_logs(tmp_path: Path, figures: Figures)
                     process.send_signal(signal.SIGHUP)
                 until(has_rows(log, 1000))
             bus.silence()
-            time.sleep(0.5)
             stop(process)
     kept = [numbers(log) for log in logs]
     all_numbers = [number for part in kept for number in part]
