@@ -216,7 +216,6 @@ def test_the_live_state_of_a_recorder(tmp_path: Path) -> None:
         config = write_config(tmp_path, bus.port, stage=3, gps=str(tmp_path / "none"))
         config.write_text(config.read_text() + f'[live]\nsocket = "{tmp_path}/live.sock"\n')
         with recording(config):
-            until((tmp_path / "live.sock").exists)
             until(has_rows(tmp_path / "logs/test-3-001.db"))
             ended = stagelog("watch", "-c", config, "--once", "--json", folder=tmp_path)
     document = document_of("watch", ended)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from logger.recorder.decoder_loop import DecoderLoop
 from logger.recorder.inbox import CrewOrder
 from tests.field_failures.recorder_process import query, recording, stop, until
 from tests.firmware_bridge.simulated_devices import pty
+from tests.logger.recorder.driving import Crew
 from tests.logger.recorder.test_daemon import configured, log_of
 
 MESSAGES: list[dict[str, Any]] = [
@@ -31,22 +30,14 @@ MESSAGES: list[dict[str, Any]] = [
 
 def test_a_recorder_survives_every_command(tmp_path: Path) -> None:
     with pty() as receiver, recording(configured(tmp_path, gps=receiver.name)) as recorder:
-        until((tmp_path / "live.sock").exists)
-        for n in range(3):  # the time has to be known for a start to be scheduled
-            receiver.send(encode(f"GPRMC,09000{n}.00,A,2442.0,N,04600.0,E,0.0,0.0,120126,,,A"))
-        with socket.socket(socket.AF_UNIX) as crew:
-            crew.connect(str(tmp_path / "live.sock"))
-            crew.settimeout(30)
-            lines = crew.makefile("rb")
-            for number, message in enumerate(MESSAGES):
-                crew.sendall(json.dumps({**message, "id": number}).encode() + b"\n")
-                answer: dict[str, Any] = {}
-                while answer.get("answer") != number:
-                    answer = json.loads(lines.readline())
-            crew.sendall(b'{"command": "mark", "id": 99}\n')
-            while answer.get("answer") != 99:
-                answer = json.loads(lines.readline())
-            assert answer["ok"] is True
+        with Crew(tmp_path / "live.sock") as crew:
+            until(lambda: crew.snapshot()["links"]["gps"]["state"] == "open")
+            for n in range(3):  # the time has to be known for a start to be scheduled
+                receiver.send(encode(f"GPRMC,09000{n}.00,A,2442.0,N,04600.0,E,0.0,0.0,120126,,,A"))
+            until(lambda: crew.snapshot()["utc"] is not None)
+            for message in MESSAGES:
+                crew.command(message["command"], **{k: v for k, v in message.items() if k != "command"})
+            assert crew.command("mark") is None
         assert recorder.poll() is None
         stop(recorder)
     kinds = query(log_of(tmp_path), "SELECT kind FROM event")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import pytest
 
 from logger.recorder.protection import Protection
 from logger.retention.log_directory import is_protected
-from tests.field_failures.recorder_process import query, recording, stop, until
+from tests.field_failures.recorder_process import query, recording, stop
 from tests.firmware_bridge.simulated_devices import pty
+from tests.logger.recorder.driving import Crew
 from tests.logger.recorder.test_daemon import configured, log_of
 
 NAME = "stage-1-001.db"
@@ -121,20 +121,12 @@ def test_a_fault_of_ours_is_answered(logs: Path, caplog: pytest.LogCaptureFixtur
 
 def test_the_recorder_protects_the_log_that_it_writes(tmp_path: Path) -> None:
     with pty() as receiver, recording(configured(tmp_path, gps=receiver.name)) as recorder:
-        until((tmp_path / "live.sock").exists)
-        name = log_of(tmp_path).name
-        with socket.socket(socket.AF_UNIX) as crew:
-            crew.connect(str(tmp_path / "live.sock"))
-            crew.settimeout(30)
-            lines = crew.makefile("rb")
-            for number, (log, ok) in enumerate([(name, True), ("../live.sock", False)]):
-                order = {"command": "protect", "log": log, "on": True, "id": number}
-                answer: dict[str, Any] = {"error": "try again"}
-                while "try again" in answer.get("error", ""):
-                    crew.sendall(json.dumps(order).encode() + b"\n")
-                    while "answer" not in (answer := json.loads(lines.readline())):
-                        pass
-                assert (answer["answer"], answer["ok"]) == (number, ok)
+        with Crew(tmp_path / "live.sock") as crew:
+            name = log_of(tmp_path).name
+            for log, error in ((name, None), ("../live.sock", "protect: no such log")):
+                while (answer := crew.command("protect", log=log, on=True)) and "try again" in answer:
+                    pass
+                assert answer == error
         assert is_protected(log_of(tmp_path))
         assert recorder.poll() is None
         stop(recorder)
