@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from logger.recorder.live_socket import MAX_COMMANDS_PER_S
 from logger.recorder.protection import Protection
 from logger.retention.log_directory import is_protected
 from tests.field_failures.recorder_process import query, recording, stop
@@ -125,7 +127,7 @@ def test_the_recorder_protects_the_log_that_it_writes(tmp_path: Path) -> None:
             name = log_of(tmp_path).name
             for log, error in ((name, None), ("../live.sock", "protect: no such log")):
                 while (answer := crew.command("protect", log=log, on=True)) and "try again" in answer:
-                    pass
+                    time.sleep(2 / MAX_COMMANDS_PER_S)
                 assert answer == error
         assert is_protected(log_of(tmp_path))
         assert recorder.poll() is None
