@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.field_cases.timed_sentences import bursts
-from tests.field_failures.recorder_process import query
+from tests.field_failures.recorder_process import query, until
 from tests.firmware_bridge.simulated_devices import Pty
 from tests.logger.recorder.driving import recorder_here
 
@@ -51,12 +50,10 @@ def test_the_real_recorder_keeps_every_epoch(
             time.sleep(max(0.0, began + at_s - time.monotonic()))
             device.send(line)
 
-    with recorder_here(path):
-        time.sleep(1.0)  # the port is open
-        sender = threading.Thread(target=send)
-        sender.start()
-        sender.join()
-        time.sleep(2.0)
+    with recorder_here(path) as recorder:
+        until(lambda: "gps" in (links := recorder.status().links) and links["gps"].state == "open")
+        send()
+        until(lambda: recorder.status().links["gps"].good == len(timed))
     device.close()
     (log,) = (tmp_path / "logs").glob("*.db")
     epochs = len({line[7:13] + line[13:16] for _, line in timed if line[3:6] == first})

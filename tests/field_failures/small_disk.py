@@ -74,8 +74,10 @@ class CardImage:
             _run("fsfreeze", "--unfreeze", str(self._place))
 
     def remount_repaired(self) -> None:
-        """Repair a copy of the card and mount it in the same place. Open files still refer to the old image."""
-        self.remove()
+        """Repair a copy of the card and mount it over the old one. Open files still refer to the old image.
+
+        There is no moment without a card, in which a recorder would begin another log in the empty folder.
+        """
         repaired = self._image.with_name("repaired.img")
         shutil.copyfile(self._image, repaired)
         subprocess.run(["e2fsck", "-fy", str(repaired)], capture_output=True, check=False)
@@ -84,7 +86,8 @@ class CardImage:
 
     def remove(self) -> None:
         """Unmount, even if files are open."""
-        _run("umount", "-l", str(self._place))
+        while self._place.is_mount():
+            _run("umount", "-l", str(self._place))
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import fcntl
 import os
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -73,7 +75,9 @@ def test_a_device_returns_under_another_name_while_the_other_source_records(
                 eventually(fed.is_set, "the bus sent all frames")
             eventually(lambda: len(sink.data("engine")) == len(frames), "every frame")
     assert sink.data("engine") == frames
-    assert sink.states("engine") == ["opening", "open"]
+    assert {"opening", "open"} <= set(sink.states("engine")) <= {"opening", "open", "silent"}, (
+        "silent at its end"
+    )
     figures.tried(PULLS)
     figures.note("0 of 30,000 frames of the other source lost during the gap")
 
@@ -112,6 +116,7 @@ def test_a_loose_plug_is_reopened_each_time(tmp_path: Path, times: int, figures:
                 sink.await_state("open", times=number + 1)
                 device.send(sentence(number))
                 sink.await_tail(sentence(number))
+                link.unlink()  # as udev does: another test may soon have a device of this number
     assert sink.data() == b"".join(map(sentence, range(times)))
     figures.tried(PULLS, times)
 
@@ -155,11 +160,12 @@ def test_eio_ends_a_session_and_the_port_is_opened_again(figures: Figures) -> No
 
     Each opening of /dev/ptmx creates a new pair; the test finds the reader's master among the open files.
     """
-    sink = Sink()
+    sink, others = Sink(), set(_masters())
     with running(reader("gps", "/dev/ptmx", sink)):
         for number in range(2):
             sink.await_state("open", times=number + 1)
-            slave = os.open(_slave_of_the_reader(), os.O_RDWR | os.O_NOCTTY)
+            (master,) = set(_masters()) - others
+            slave = os.open(_slave_of(master), os.O_RDWR | os.O_NOCTTY)
             os.write(slave, sentence(number))
             sink.await_tail(sentence(number))
             os.close(slave)
@@ -168,15 +174,16 @@ def test_eio_ends_a_session_and_the_port_is_opened_again(figures: Figures) -> No
     figures.tried("reads that ended in EIO", 2)
 
 
-def _slave_of_the_reader() -> str:
-    """The name of the slave whose master the reader in this process has open."""
+def _masters() -> Iterator[int]:
+    """The masters that this process has open: the reader's, and perhaps some of other tests."""
     for entry in Path("/proc/self/fd").iterdir():
-        try:
-            if not entry.readlink().name.endswith("ptmx"):
-                continue
-            number = struct.unpack("i", fcntl.ioctl(int(entry.name), TIOCGPTN, bytes(4)))[0]
-            fcntl.ioctl(int(entry.name), TIOCSPTLCK, struct.pack("i", 0))
-        except FileNotFoundError:
-            continue
-        return f"/dev/pts/{number}"
-    raise AssertionError("the reader has no master open")
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if entry.readlink().name.endswith("ptmx"):
+                yield int(entry.name)
+
+
+def _slave_of(master: int) -> str:
+    """The name of the slave of a master, unlocked."""
+    number = struct.unpack("i", fcntl.ioctl(master, TIOCGPTN, bytes(4)))[0]
+    fcntl.ioctl(master, TIOCSPTLCK, struct.pack("i", 0))
+    return f"/dev/pts/{number}"

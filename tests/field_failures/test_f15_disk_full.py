@@ -135,17 +135,16 @@ def test_f15_old_logs_are_removed_by_rule_and_recording_recovers(
         until(lambda: "disk" in alarms(server), 2 * PATIENCE_S)
         with filled(logs):
             full_at = time.monotonic()
-            until(lambda: not live(server)["recording"]["ok"], PATIENCE_S)
-            document = live(server)
-            assert "disk" in document["recording"]["trouble"]
+            until(lambda: "disk" in (live(server)["recording"]["trouble"] or ""), PATIENCE_S)
+            assert not live(server)["recording"]["ok"]
             until(lambda: live(server)["speed_kmh"] is not None, PATIENCE_S)  # live values continue
-            until(lambda: "log" in alarms(server), 10.0)
+            until(lambda: "log" in alarms(server), PATIENCE_S)
             time.sleep(max(0.0, full_at + 4.0 - time.monotonic()))
             assert process.poll() is None
-            held, sent = len(numbers(present)), len(bus.sent_at)
-            assert sent > held + 2 * RATE, "the disk was full"
+            until(lambda: len(bus.sent_at) > len(numbers(present)) + 2 * RATE, PATIENCE_S)  # the disk is full
+            sent = len(bus.sent_at)
         freed_at = time.monotonic()
-        until(lambda: live(server)["recording"]["ok"], 10.0)
+        until(lambda: live(server)["recording"]["ok"], PATIENCE_S)
         recovered_s = time.monotonic() - freed_at
         until(has_rows(present, sent), PATIENCE_S)
         bus.silence()
@@ -202,13 +201,13 @@ def test_f15_dropped_rows_are_counted_and_shown(
         until(has_rows(present, RATE), PATIENCE_S)
         with filled(logs):
             until(lambda: recorder.status().writer.dropped > RATE, PATIENCE_S)
-            shown = recorder.decoder_loop.snapshot()["recording"]
-            assert not shown["ok"]
-            assert shown["dropped"] > RATE
+            shown = recorder.status().writer
+            assert not shown.ok
+            assert shown.dropped > RATE
         until(lambda: recorder.status().writer.ok, PATIENCE_S)
         bus.silence()
         halt.set()
-        thread.join(20)
+        thread.join(60)
     recorded = numbers(present)
     missing = max(len(bus.sent_at), recorded[-1] + 1) - recorded[0] - len(recorded)
     counted_sql = "SELECT coalesce(sum(json_extract(detail, '$.frame')), 0) FROM event WHERE kind = 'dropped'"
@@ -243,12 +242,10 @@ def test_f15_a_card_that_refuses_the_quarantine_loses_no_row(tmp_path: Path) -> 
     """The writer thread tries again until the card accepts writes; then every row is written."""
     first, _ = open_log(tmp_path / "a-001.db")
     first.begin_session(START, META)
-    refusals = 3
+    is_writable = threading.Event()
 
     def again(lost: Log, called_damaged: int, _begins_us: int) -> Log:
-        nonlocal refusals
-        refusals -= 1
-        if refusals > 0:
+        if not is_writable.is_set():
             raise OSError(errno.EROFS, "Read-only file system")
         return open_again(lost, lambda _aside: Rows(), called_damaged=called_damaged)[0]
 
@@ -258,7 +255,8 @@ def test_f15_a_card_that_refuses_the_quarantine_loses_no_row(tmp_path: Path) -> 
     thread.start()
     owner.put(frames(50))
     until(lambda: "Read-only" in owner.status().trouble)
-    until(lambda: owner.status().ok and owner.status().frames == 50, 10.0)
+    is_writable.set()
+    until(lambda: owner.status().ok and owner.status().frames == 50)
     owner.close()
     thread.join(10)
     assert numbers(tmp_path / "a-001.db") == list(range(50))
