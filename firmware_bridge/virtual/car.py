@@ -5,8 +5,8 @@
 
 Threads, one per device, started and stopped here: `virtual-gps` writes each epoch when it is due, `virtual-can`
 reports frames every CAN_TICK_S and answers the host. Both use one clock for the drive's time, so that the truth at
-any moment is `car.drive.at(car.now_s)`. Faults of devices in the field are methods: unplug, silence, damage; the
-baud rate must match.
+any moment is `car.drive.at(car.now_s)`. Faults of devices in the field are methods: unplug, silence, damage,
+brown_out; the baud rate must match.
 """
 
 from __future__ import annotations
@@ -134,6 +134,12 @@ class VirtualCar:
     def damage(self, name: str, share: float) -> None:
         """Corrupt this share (0 to 1) of the bytes from now on."""
         self._device(name).damage_share = share
+
+    def brown_out(self) -> None:
+        """Dip the supply of the dongle of protocol "elm327", as cranking the engine does."""
+        if not isinstance(self.adapter, Dongle):
+            raise ConfigurationError("only a dongle has a brown-out", hint='protocol "elm327"')
+        self._devices["can"].apply(self.adapter.brown_out)
 
     def lost_bytes(self, name: str) -> int:
         """Return the number of bytes that the host did not read in time."""

@@ -69,6 +69,11 @@ class LiveDevice:
             else:
                 self.port.unplug()
 
+    def apply(self, fault: Callable[[float], None]) -> None:
+        """Call a fault of the device itself, with the time, between two ticks of its thread."""
+        with self._lock:
+            fault(self._clock())
+
     def _run(self) -> None:
         done_s = self._clock()
         while not self._stop.wait(BUSY_TICK_S if self.port.is_waiting else self._tick_s):

@@ -74,7 +74,7 @@ class NumberedBus:
 
     def _unread_bytes(self) -> int:
         """Bytes in the port; the kernel moves them there from the adapter's end a moment after the write."""
-        counts = []
+        counts: list[int] = []
         for _ in range(5):
             counts += struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))
             time.sleep(0.01)

@@ -84,6 +84,7 @@ def is_alarm_on(snapshot: dict[str, Any]) -> bool:
     return MESSAGE in [alarm["message"] for alarm in snapshot["alarms"]]
 
 
+@pytest.mark.load_sensitive
 @pytest.mark.parametrize("trouble", [Card.hang, Card.fill], ids=["hangs", "full"])
 def test_f19_the_crew_sees_an_alarm_within_three_seconds_and_no_row_is_lost(
     tmp_path: Path, card: Card, trouble: Callable[[Card], None], figures: Figures

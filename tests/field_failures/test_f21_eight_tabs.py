@@ -37,6 +37,7 @@ def _leaders(pages: list[Page]) -> list[Page]:
     return [page for page in pages if page.evaluate(STREAMS)]
 
 
+@pytest.mark.load_sensitive
 def test_eight_tabs_all_update_and_all_may_command(
     browser: Browser, tmp_path: Path, figures: Figures
 ) -> None:

@@ -83,7 +83,7 @@ def test_f23_beside_a_recorder_the_doctor_names_the_fault_and_few_rejected_rows_
         config = swapped(tmp_path, car)
         with recorder_here(config) as recorder:
             until(lambda: recorder.decoder_loop.links().keys() == {"gps", "engine"})
-            until(lambda: recorder.decoder_loop.links()["engine"].state == "no_protocol", 20.0)
+            until(lambda: recorder.decoder_loop.links()["engine"].state == "no_protocol")
             findings = port_findings(config)
             path = recorder.status().writer.path
     assert "this looks like NMEA" in findings["port engine"]

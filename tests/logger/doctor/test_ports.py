@@ -136,7 +136,8 @@ def test_a_port_in_use_names_the_other_program(tmp_path: Path) -> None:
 
 def pty_holder(port: str) -> subprocess.Popen[bytes]:
     """Another program that has a port open and locked as serial programs lock it."""
-    program = "import serial, sys, time; p=serial.Serial(sys.argv[1], exclusive=True); print(flush=True); time.sleep(9)"
+    program = "import serial, sys, time; p = serial.Serial(sys.argv[1], exclusive=True);"
+    program += "print(flush=True); time.sleep(600)"
     process = subprocess.Popen([sys.executable, "-c", program, port], stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()

@@ -53,9 +53,9 @@ def test_ctrl_c_ends_the_examination_and_closes_the_adapter(tmp_path: Path) -> N
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[3],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         )  # fmt: skip
-        until(lambda: adapter.is_open, 20.0)
+        until(lambda: adapter.is_open)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=15)
+        _, err = process.communicate(timeout=60)
         until(lambda: not adapter.is_open)
     assert process.returncode == 130
     assert b"Traceback" not in err

@@ -77,6 +77,10 @@ def wait_for_rows(folder: Path, sql: str, least: int = 1) -> None:
     until(lambda: count(folder, sql) >= least, PATIENCE_S)
 
 
+NEVER_LOST = {"opening", "open", "silent"}
+"""States of a port that stays open; it is silent where a loaded machine does not let its device send."""
+
+
 def links(folder: Path, port: str) -> list[str]:
     """The states that a port passed through."""
     rows = query(log_of(folder), "SELECT detail FROM event WHERE kind = 'link' ORDER BY rowid")
@@ -112,7 +116,7 @@ def test_one_source_unplugged_leaves_the_other_complete(tmp_path: Path, drive: D
     assert states[:2] == ["opening", "open"]
     assert "lost" in states
     assert states[-1] == "open"
-    assert links(tmp_path, "engine") == ["opening", "open"]
+    assert set(links(tmp_path, "engine")) <= NEVER_LOST
     assert "Traceback" not in output
     assert verify(log_of(tmp_path)) == []
 
@@ -205,6 +209,7 @@ def test_each_can_protocol_from_device_to_readings(tmp_path: Path, drive: Drive,
     with VirtualCar(drive, start_s=MOVING_S, can_rate=500, protocol=name, directory=tmp_path) as car:
         with recording(configured(tmp_path, can=car.can_port, more=more)) as process:
             wait_for_rows(tmp_path, "reading JOIN channel ON id = channel WHERE name = 'rpm'", 10)
+            wait_for_rows(tmp_path, "frame", 301)
             stop(process)
         assert car.lost_bytes("can") == 0
     rpm = query(
@@ -212,7 +217,6 @@ def test_each_can_protocol_from_device_to_readings(tmp_path: Path, drive: Drive,
         "SELECT min(value), max(value) FROM reading JOIN channel ON id = channel WHERE name = 'rpm'",
     )
     assert 600 < float(str(rpm[0][0])) <= float(str(rpm[0][1])) < 7000
-    assert count(tmp_path, "frame") > 300
     assert count(tmp_path, "rejected") <= 1, "at most the frame that the opening cut in two"
     assert verify(log_of(tmp_path)) == []
 
@@ -247,7 +251,7 @@ def test_a_missing_port_is_reported_once_and_the_others_continue(tmp_path: Path)
     assert line.startswith("WARNING gps: ")
     assert ";" in line, "the hint"
     assert links(tmp_path, "gps") == ["opening", "missing"]
-    assert links(tmp_path, "engine") == ["opening", "open"]
+    assert set(links(tmp_path, "engine")) <= NEVER_LOST
     kept = numbers(log_of(tmp_path))
     assert_complete(kept, bus)
 
@@ -303,9 +307,8 @@ def assert_survives(folder: Path, trouble: Trouble) -> None:
         with trouble(process, log):
             time.sleep(3.0)
             assert process.poll() is None
-            held = len(numbers(log))
+            until(lambda: len(bus.sent_at) > len(numbers(log)) + 2000, PATIENCE_S)  # the disk is full
             sent = len(bus.sent_at)
-            assert sent > held + 2000, "the disk was full"
         until(has_rows(log, sent), PATIENCE_S)
         bus.silence()
         output = stop(process)

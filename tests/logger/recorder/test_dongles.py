@@ -98,8 +98,7 @@ def test_recording_continues_after_a_dongle_restarts(tmp_path: Path, drive: Driv
     with car(drive, tmp_path, "elm327") as virtual:
         with recording(configured(tmp_path, can=virtual.can_port, more=more)) as process:
             wait_for_rows(tmp_path, "frame", 20)
-            assert isinstance(virtual.adapter, Dongle)
-            virtual.adapter.brown_out(virtual.now_s)
+            virtual.brown_out()
             wait_for_rows(tmp_path, "event WHERE kind = 'adapter_status' AND detail LIKE '%lv_reset%'")
             before = count(tmp_path, "frame")
             wait_for_rows(tmp_path, "frame", before + 20)

@@ -65,12 +65,12 @@ def test_try_records_and_warns_everywhere(tmp_path: Path, caplog: pytest.LogCapt
     with adapter_of("canable2", tmp_path) as adapter:
         with recorder_here(config) as recorder:
             until(lambda: recorder.status().writer.frames > 300)
-            link = recorder.decoder_loop.snapshot()["links"]["engine"]
+            link = recorder.status().links["engine"]
             findings = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert adapter.been_normal
     warning = "not listening only: this adapter acknowledges frames on the bus"
-    assert (link["state"], link["warning"]) == ("open", warning)
-    assert warning in link["detail"]
+    assert (link.state, link.warning) == ("open", warning)
+    assert warning in link.detail
     assert f"NOTE   port engine: {warning}" in findings
     (opened,) = [event for event in link_events(tmp_path) if event["state"] == "open"]
     assert opened["warning"] == warning
@@ -82,17 +82,13 @@ def test_true_does_not_open_it_and_reports_why_everywhere(tmp_path: Path) -> Non
     config.write_text(CONFIG.format(listen_only="true"))
     with adapter_of("canable2", tmp_path) as adapter:
         with recorder_here(config) as recorder:
-            until(
-                lambda: (
-                    recorder.decoder_loop.snapshot()["links"].get("engine", {}).get("state") == "normal_only"
-                )
-            )
-            link = recorder.decoder_loop.snapshot()["links"]["engine"]
+            until(lambda: [link.state for link in recorder.status().links.values()] == ["normal_only"])
+            link = recorder.status().links["engine"]
             findings = [str(finding) for finding in examine(config, 1.0, threading.Event())]
         assert not adapter.been_normal
     line = "a stock CANable 2 cannot listen only, so it is not opened"
     hint = 'set listen_only = "try" or false if it may acknowledge frames on the bus'
-    assert link["detail"] == f"{line}; {hint}"
+    assert link.detail == f"{line}; {hint}"
     assert f"WRONG  port engine: {line}; {hint}" in findings
     assert [event["state"] for event in link_events(tmp_path)] == ["opening", "normal_only"]
 
@@ -103,6 +99,6 @@ def test_an_adapter_that_confirms_records_without_a_warning(tmp_path: Path) -> N
     with adapter_of("lawicel", tmp_path) as adapter:
         with recorder_here(config) as recorder:
             until(lambda: recorder.status().writer.frames > 300)
-            assert recorder.decoder_loop.snapshot()["links"]["engine"]["warning"] is None
+            assert recorder.status().links["engine"].warning == ""
         assert not adapter.been_normal
     assert [event["state"] for event in link_events(tmp_path)] == ["opening", "open"]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.field_failures.recorder_process import NumberedBus, has_rows, write_config
+from tests.field_failures.recorder_process import NumberedBus, has_rows, until, write_config
 
 
 def test_ready_alive_and_stopping_arrive_in_this_order(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_ready_alive_and_stopping_arrive_in_this_order(tmp_path: Path) -> None:
             assert received[0].startswith("READY=1")
             assert log.exists()
             received += [manager.recv(4096).decode() for _ in range(3)]
-            assert has_rows(log)()
+            until(has_rows(log))
             assert received[1:] == ["WATCHDOG=1"] * 3
             recorder.send_signal(signal.SIGTERM)
             while received[-1] != "STOPPING=1":
