@@ -110,7 +110,8 @@ def _holds(page: Page, holds: str, argument: Any) -> bool:
     try:
         return bool(page.evaluate(holds, argument))
     except Error as error:
-        if "navigation" not in error.message:  # one page goes, the next is not there yet
+        # One page goes, and the next is not there yet; or the page has not drawn an element yet.
+        if "navigation" not in error.message and "properties of null" not in error.message:
             raise
         return False
 

@@ -295,6 +295,7 @@ def test_a_link_shows_the_same_map(chromium: Browser, driven_url: str) -> None:
         page.locator("#distributions").scroll_into_view_if_needed()
         browsing.until(page, "() => stagelog.distributions.histogram?.key === 'engine.rpm'")
         assert page.evaluate(shown) == seen
+        settle(page)
         assert page.get_by_label("Colour of the track").input_value() == "engine.gear"
     hostile = "#colour=constructor&map=1e999~x~-1&histogram=%3Cb%3E&dots=toString"
     with browsing.opened(chromium, driven_url + hostile, DESK) as page:

@@ -209,7 +209,7 @@ def test_a_fetch_resumes_where_a_killed_one_stopped_also_after_a_restart_of_the_
     tmp_path: Path, laptop: Path, figures: Figures
 ) -> None:
     with being_recorded(logs_of(tmp_path) / NAME) as log:
-        for first in range(0, 600_000, 100_000):
+        for first in range(0, 200_000, 100_000):
             log.write(large_rows(100_000, 10_000 + first))
             log.commit()
         with serving(tmp_path / "car", tmp_path / "live.sock") as server:
