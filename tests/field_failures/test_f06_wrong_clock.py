@@ -44,7 +44,7 @@ def record_some(config: Path, log: Path, more: int) -> None:
         until(has_rows(log, before + more))
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(60)
 
 
 def test_f06_boots_in_1970_2038_and_2026_record_into_one_log(

@@ -124,7 +124,7 @@ class Crew:
         until(lambda: self._connects(path), START_WITHIN_S)
         self._lines = self._socket.makefile("rb")
         self._number = 0
-        self._socket.settimeout(10)
+        self._socket.settimeout(START_WITHIN_S)
 
     def _connects(self, path: Path) -> bool:
         try:
@@ -184,7 +184,7 @@ def recorder_here(config: Path) -> Iterator[Recorder]:
         yield recorder
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(60)
     assert not thread.is_alive()
 
 

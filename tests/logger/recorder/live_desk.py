@@ -39,6 +39,6 @@ def serving(path: Path) -> Iterator[Desk]:
         yield desk
     finally:
         desk.socket.close()
-        thread.join(10)
+        thread.join(60)
     assert not thread.is_alive()
     assert not path.exists()

@@ -126,11 +126,10 @@ class StationaryReceiver:
         os.close(self._slave)
 
     def _speak(self) -> None:
-        began = time.time()
         while not self._stop.wait(0.2):
             now = time.time()
             clock = time.strftime("%H%M%S", time.gmtime(now)) + f".{int(now * 10) % 10}0"
-            date = time.strftime("%d%m%y", time.gmtime(began))
+            date = time.strftime("%d%m%y", time.gmtime(now))
             for body in (
                 f"GPRMC,{clock},A,2000.0000,N,04236.0000,E,0.00,0.0,{date},,,A",
                 f"GPGGA,{clock},2000.0000,N,04236.0000,E,1,09,0.9,1100.0,M,0.0,M,,",

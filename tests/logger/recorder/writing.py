@@ -40,7 +40,7 @@ def running(
         yield writer
     finally:
         writer.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
