@@ -116,7 +116,8 @@ class Share(float):
     """A share of the CPU time of a complete run."""
 
 
-WORKERS = 2
+WORKERS, STARTED_S = 2, 0.3
+"""A process that has used so much CPU time has received from its parent what it needs to start."""
 CALLED, DIVIDED = "the server is called", "the workers run"
 VERBS: dict[str, tuple[str, str | float | Share]] = {
     **{
@@ -211,7 +212,9 @@ def start_until(
         if at == CALLED:
             return server.is_called()
         if at == DIVIDED:
-            return len(children(process.pid)) > WORKERS
+            with suppress(FileNotFoundError, ProcessLookupError):  # a child that has ended
+                return sum(cpu_s(child) > STARTED_S for child in children(process.pid)) >= WORKERS
+            return False
         return any(output.glob(at.removeprefix("OUT/")))
 
     while process.poll() is None and not is_reached() and time.monotonic() - began_s < 60:
