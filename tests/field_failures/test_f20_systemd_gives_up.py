@@ -73,7 +73,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_a_service_runs_again_after_each_kill(machine: Machine, unit: Path, figures: Figures) -> None:
     machine.run("systemctl", "restart", unit.name)
-    assert _kill(machine, unit.name) == KILLS
+    assert _kill(machine, unit.name) >= KILLS
     machine.wait_active(unit.name)
     figures.tried("kills of a service, each followed by a restart", KILLS)
 
@@ -81,33 +81,40 @@ def test_f20_a_service_runs_again_after_each_kill(machine: Machine, unit: Path, 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
 def test_f20_without_the_setting_systemd_gives_up(machine: Machine, unit: Path) -> None:
     """The same kills with systemd's limit show why the units set `StartLimitIntervalSec=0`."""
-    _drop_in(machine, unit.name, "[Unit]", "StartLimitIntervalSec=60")
-    machine.run("systemctl", "restart", unit.name)
-    assert _kill(machine, unit.name) < KILLS
-    assert machine.property(unit.name, "ActiveState") == "failed"
+    drop_in = _drop_in(machine, unit.name, "[Unit]", "StartLimitIntervalSec=60")
+    try:
+        machine.run("systemctl", "restart", unit.name)
+        assert _kill(machine, unit.name) < KILLS
+        assert machine.property(unit.name, "ActiveState") == "failed"
+    finally:  # the other tests may come later
+        machine.shell(f"rm {drop_in}; systemctl daemon-reload; systemctl reset-failed {unit.name}")
 
 
-def _drop_in(machine: Machine, unit: str, section: str, line: str) -> None:
+def _drop_in(machine: Machine, unit: str, section: str, line: str) -> str:
+    """Add a line to a unit. Returns the file that has it."""
     folder = f"/run/systemd/system/{unit}.d"
-    name = line.partition("=")[0]
-    machine.shell(f"mkdir -p {folder}; printf '%s\\n%s\\n' '{section}' '{line}' > {folder}/{name}.conf")
+    path = f"{folder}/{line.partition('=')[0]}.conf"
+    machine.shell(f"mkdir -p {folder}; printf '%s\\n%s\\n' '{section}' '{line}' > {path}")
     machine.run("systemctl", "daemon-reload")
+    return path
 
 
 def _kill(machine: Machine, unit: str) -> int:
     """Kill a unit's process each time it runs. Returns the number of restarts."""
+
+    def has_failed() -> bool:
+        return machine.property(unit, "ActiveState") == "failed"
+
     restarts = 0
     while restarts < KILLS:
+        machine.wait("running or failed", lambda: machine.property(unit, "MainPID") != "0" or has_failed())
+        if has_failed():
+            break
         machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit)
         killed = restarts
         machine.wait(
             "restarted or failed",
-            lambda: (
-                int(machine.property(unit, "NRestarts")) > killed  # noqa: B023 - called at once
-                or machine.property(unit, "ActiveState") == "failed"
-            ),
+            lambda: int(machine.property(unit, "NRestarts")) > killed or has_failed(),  # noqa: B023 - called at once
         )
-        if machine.property(unit, "ActiveState") == "failed":
-            break
         restarts = int(machine.property(unit, "NRestarts"))
     return restarts
