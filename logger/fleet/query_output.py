@@ -15,6 +15,8 @@ from logger.boundary.terminal import echo, echo_json, output_bytes, print_table
 from logger.export.csv_cells import cell_text
 from logger.fleet.query import as_text
 
+_CELLS_BYTES = 1 << 23
+"""Of a batch, which may have a whole row group of long texts, so much becomes Python's objects at once."""
 MAX_ROWS = 1_000
 """Rows of a table shown at most: its column widths need all rows in memory."""
 
@@ -51,7 +53,9 @@ def as_table(answer: pa.RecordBatchReader) -> None:
 
 def _rows(answer: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
     for batch in answer:
-        yield from zip(*map(_cells, as_text(batch).columns), strict=True)
+        at_once = max(1, batch.num_rows * _CELLS_BYTES // max(1, batch.nbytes))
+        for begin in range(0, batch.num_rows, at_once):
+            yield from zip(*map(_cells, as_text(batch.slice(begin, at_once)).columns), strict=True)
 
 
 def _cells(column: pa.ChunkedArray) -> list[Any]:

@@ -79,7 +79,7 @@ def test_the_field_cases_are_found_and_stay_open(
     sink = Sink()
     with pty() as device:
         player = Player(device, baud, stream, len(stream) / epochs * hz)
-        with talking(player.play), running(reader(device, sink, "auto" if setting == "auto" else baud)):
+        with running(reader(device, sink, "auto" if setting == "auto" else baud)), talking(player.play):
             opened = sink.await_state("open")
             eventually(lambda: recorded_s(sink) > 12)
     assert opened.detail == f"{baud} baud"
@@ -98,7 +98,7 @@ def test_rate_is_found_with_any_share_of_foreign_bytes(kind: str, share: float, 
     sink = Sink()
     with pty() as device:
         player = Player(device, 230400, stream, max(600, len(stream) / epochs))
-        with talking(player.play), running(reader(device, sink, setting)):
+        with running(reader(device, sink, setting)), talking(player.play):
             sink.await_state("open")
             eventually(lambda: recorded_s(sink) > 8 and "NMEA holds" in sink.changes()[-1].detail)
     assert set(sink.states()) == {"opening", "open"}
