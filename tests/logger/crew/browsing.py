@@ -19,6 +19,8 @@ SIZES = [(1024, 600), (800, 480), (390, 844)]
 SCREENS = [*SIZES, (844, 390), (1280, 800)]
 """Car tablets, a phone upright and lying, and a large screen."""
 PATIENCE_MS = 60_000
+ZONE, ZONE_SHOWN = "Asia/Riyadh", "UTC+3"
+"""The time zone of the browser, whatever this machine's is."""
 _FONTS = '"Roboto", "Liberation Sans", "Arial"'
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
               "--disable-sync", "--no-first-run"]  # fmt: skip
@@ -60,8 +62,9 @@ def opened(
     """
     scheme: Any = theme
     context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=touch, is_mobile=touch
-    )
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, has_touch=touch, is_mobile=touch,
+        timezone_id=ZONE,
+    )  # fmt: skip
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     complaints = listen(page)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logger.stage.itinerary import WAYPOINT_KINDS
-from tests.logger.crew.browsing import SCREENS, SIZES, fresh, opened, until
+from tests.logger.crew.browsing import SCREENS, SIZES, ZONE, ZONE_SHOWN, fresh, opened, until
 from tests.logger.crew.live_car import LiveCar
 from tests.logger.crew.page_reading import CUT, CUT_LISTS, near, rounded
 from tests.logger.crew.serving import Served
@@ -93,7 +93,7 @@ def test_sound_is_kept_and_begins_with_the_first_touch(browser: Browser, served:
 
 
 def test_choices_hold_in_a_browser_that_keeps_nothing(browser: Browser, served: Served) -> None:
-    context = browser.new_context()
+    context = browser.new_context(timezone_id=ZONE)
     context.add_init_script(
         "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('denied'); }})"
     )
@@ -104,7 +104,7 @@ def test_choices_hold_in_a_browser_that_keeps_nothing(browser: Browser, served: 
         page.evaluate("async name => (await import('/choices.js')).choose(name)", name)
     assert page.evaluate("document.body.dataset.theme") == "night"
     assert page.inner_text("#driver .unit") == "mph"
-    assert page.inner_text("#zone").startswith("UTC+")
+    assert page.inner_text("#zone") == ZONE_SHOWN
     page.evaluate("async () => (await import('/choices.js')).choose('theme')")
     assert page.evaluate("document.body.dataset.theme") == "day"
     context.close()

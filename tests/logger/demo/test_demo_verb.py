@@ -22,6 +22,7 @@ from logger.recorder.daemon import RecorderStatus
 from tests.child_processes import children
 from tests.logger.command_line import ENVIRONMENT, stagelog
 from tests.logger.pseudo_terminal import Terminal
+from tests.reserved_port import reserved_port
 
 CONFIGURATION, NO_DEVICE = 64, 69
 LOG = "stagelog-demo/none.db"
@@ -109,8 +110,7 @@ def test_a_port_that_was_asked_for_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
-    with demo.reserve_port(0) as reserved:
-        port = reserved.getsockname()[1]
+    with reserved_port() as port:
         ended = stagelog("demo", "--port", str(port), "--seconds", "1", folder=tmp_path, starter=starter())
     assert f"crew page: http://127.0.0.1:{port}/" in ended.err.splitlines()
 
