@@ -178,10 +178,10 @@ def fetching(port: int) -> list[Case]:
     """The cases that need a car's server."""
     car = f"http://127.0.0.1:{port}"
     return [
-        Case("fetch", ("fetch", car, "out", "--patience", "5"), never_shorter("out"), shorter_log),
+        Case("fetch", ("fetch", car, "out", "--patience", "60"), never_shorter("out"), shorter_log),
         Case(
             "fleet fetch",
-            ("fleet", "fetch", car, "--folder", "out", "--store", "out/store", "--patience", "5"),
+            ("fleet", "fetch", car, "--folder", "out", "--store", "out/store", "--patience", "60"),
             whole_store,
             old_store,
         ),
