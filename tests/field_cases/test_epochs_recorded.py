@@ -26,6 +26,7 @@ socket = "live.sock"
 """
 
 
+@pytest.mark.load_sensitive  # the sentences of an epoch must be sent as far apart as the receiver sends them
 @pytest.mark.parametrize(
     ("case", "hz", "first", "gap_s", "count"),
     [

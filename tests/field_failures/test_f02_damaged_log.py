@@ -25,12 +25,13 @@ from tests.field_failures.recorder_process import (
 )
 from tests.figures import Figures
 from tests.logger.logfile.rows_made import META, START, frames, write_log
+from tests.write_faults.ending import cpu_s
 
 HEADER_BYTES = 100
 """Size of a SQLite file's header, in which opening for writing changes counters."""
 WRITE_VERSION_AT, APPLICATION_ID_AT = 18, 68
 WITHIN_S = 2.0
-"""Time that a damaged log may add to a start."""
+"""CPU time that a damaged log may add to a start; a loaded machine adds as much as it likes on the wall."""
 
 
 def half_written(path: Path) -> None:
@@ -107,15 +108,15 @@ DAMAGES = [
 
 @pytest.fixture(scope="module")
 def undamaged_s(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Time from the start to rows in a new log, in s."""
+    """CPU time from the start to rows in a new log, in s."""
     folder = tmp_path_factory.mktemp("undamaged")
     with NumberedBus() as bus, recording(write_config(folder, bus.port, stage=3)) as process:
-        took_s = until(has_rows(folder / "logs" / "test-3-001.db"))
+        until(has_rows(folder / "logs" / "test-3-001.db"))
+        used_s = cpu_s(process.pid)
         stop(process)
-    return took_s
+    return used_s
 
 
-@pytest.mark.load_sensitive
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_f02_a_damaged_log_is_quarantined_and_recording_starts(
     tmp_path: Path, damage: Callable[[Path], None], undamaged_s: float, figures: Figures
@@ -129,10 +130,11 @@ def test_f02_a_damaged_log_is_quarantined_and_recording_starts(
         config = write_config(tmp_path, bus.port, stage=3)
         with recording(config) as process:
             took_s = until(lambda: quarantined.exists() and has_rows(log)())
+            used_s = cpu_s(process.pid)
             output = stop(process)
     figures.tried("damaged logs, all quarantined and kept unchanged")
     figures.measured("start to recording with a damaged log", took_s, "s")
-    assert took_s <= undamaged_s + WITHIN_S
+    assert used_s <= undamaged_s + WITHIN_S
     kept = quarantined.read_bytes()
     assert kept[HEADER_BYTES:] == spoiled[HEADER_BYTES:]
     assert "quarantined as" in output
