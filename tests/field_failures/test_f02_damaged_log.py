@@ -31,7 +31,7 @@ HEADER_BYTES = 100
 """Size of a SQLite file's header, in which opening for writing changes counters."""
 WRITE_VERSION_AT, APPLICATION_ID_AT = 18, 68
 WITHIN_S = 2.0
-"""CPU time that a damaged log may add to a start; a loaded machine adds as much as it likes on the wall."""
+"""CPU time that a damaged log may add to a start: time on the wall depends on what else runs."""
 
 
 def half_written(path: Path) -> None:
