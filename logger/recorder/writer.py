@@ -105,6 +105,7 @@ class Writer:
     def change_log(self, next_log: Log) -> None:
         """Direct rows from now on into another log; rows already queued still go to the present one."""
         with self._changed:
+            self._queue_loss()  # in the log that lacks the rows
             self._waiting.append((time.monotonic(), next_log))
             self._changed.notify()
 
@@ -144,7 +145,7 @@ class Writer:
                 )
                 closing = self._closing
             written = self._write_waiting()
-            if closing and (not self._waiting or not written):
+            if closing and not (written and (self._waiting or self._dropped)):
                 break
         self._close_log()
 
@@ -191,20 +192,25 @@ class Writer:
         return True
 
     def _take_waiting(self) -> list[tuple[float, Rows | Log]]:
-        """Take the whole queue. A count of dropped rows is added after the rows of the present log."""
+        """Take the whole queue."""
         with self._changed:
+            if not self._trouble:  # else every try on a card that stays full would add a row
+                self._queue_loss()
             self._taken_at_s = time.monotonic()
             taken = list(self._waiting)
             self._waiting.clear()
             self._writing_bytes, self._waiting_bytes = self._waiting_bytes, 0
-            if self._dropped:
-                loss = Rows(event=[EventRow(self._clock_us(), "dropped", dict(self._dropped))])
-                at = next((i for i, (_, item) in enumerate(taken) if isinstance(item, Log)), len(taken))
-                taken.insert(at, (self._taken_at_s, loss))
-                self._dropped = Counter()
             if taken:
                 self._oldest_s = taken[0][0]
         return taken
+
+    def _queue_loss(self) -> None:
+        """Queue the count of the rows dropped so far. The caller holds the lock."""
+        if self._dropped:
+            loss = Rows(event=[EventRow(self._clock_us(), "dropped", dict(self._dropped))])
+            self._waiting.append((time.monotonic(), loss))
+            self._waiting_bytes += loss.weight_bytes
+            self._dropped = Counter()
 
     def _store(self, rows: Rows) -> None:
         if not len(rows):

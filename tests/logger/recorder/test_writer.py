@@ -81,6 +81,48 @@ def test_rows_that_are_being_written_count_for_the_limit_of_the_queue(
         assert eventually(lambda: writer.put(frames(1)), 10.0), "there is room again"
 
 
+@pytest.mark.parametrize("is_closed_meanwhile", [False, True])
+def test_a_card_that_stays_full_adds_no_row_per_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_closed_meanwhile: bool
+) -> None:
+    monkeypatch.setattr(writers, "QUEUE_BYTES", 250_000)
+    monkeypatch.setattr(writers, "_RETRY_S", 0.001)
+    write, tries, is_free = Log.write, threading.Semaphore(0), threading.Event()
+
+    def full_at_first(log: Log, rows: Rows) -> None:
+        if not is_free.is_set():
+            tries.release()
+            raise sqlite3.OperationalError("database or disk is full")
+        write(log, rows)
+
+    monkeypatch.setattr(Log, "write", full_at_first)
+    with running(new_log(tmp_path / "a.db")) as writer:
+        while writer.put(frames(100)):
+            pass
+        for _ in range(30):
+            assert not writer.put(frames(100))
+            assert tries.acquire(timeout=60)
+        is_free.set()
+        if not is_closed_meanwhile:
+            assert eventually(lambda: count(tmp_path / "a.db", "event") > 0)
+    dropped = query(tmp_path / "a.db", "SELECT json_extract(detail, '$.frame') FROM event")
+    assert len(dropped) <= 2, "those before the first try, and those after it"
+    assert sum(int(str(number)) for (number,) in dropped) == writer.status().dropped
+
+
+def test_dropped_rows_are_counted_in_the_log_that_lacks_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(new_log(tmp_path / "a.db"), max_loss_s=60) as writer:
+        monkeypatch.setattr(writers, "QUEUE_BYTES", 1)
+        assert not writer.put(frames(7))
+        writer.change_log(new_log(tmp_path / "b.db"))
+        assert not writer.put(frames(5))
+    for name, number in (("a.db", 7), ("b.db", 5)):
+        found = query(tmp_path / name, "SELECT sum(json_extract(detail, '$.frame')) FROM event")
+        assert found == [(number,)], name
+
+
 def test_dropped_rows_are_counted_though_no_others_follow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
