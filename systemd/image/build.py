@@ -86,8 +86,14 @@ ENABLED = (
     "hostapd@wlan0.service",
     "systemd-networkd.service",
 )
-MASKED = ("systemd-logind.service", "systemd-rfkill.service", "systemd-rfkill.socket")
-"""They keep a state on the root, and fail when it cannot be written. Nobody logs in, or switches the radio."""
+MASKED = (
+    "systemd-logind.service",
+    "systemd-rfkill.service",
+    "systemd-rfkill.socket",
+    "systemd-networkd-persistent-storage.service",  # since Debian 13
+)
+"""They keep a state on the root, and fail when it cannot be written. Nobody logs in, or switches the radio, and the
+networks are the same at each boot."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -96,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("package", type=Path, help="stagelog's package for arm64, of systemd/debian/build.py")
     parser.add_argument("-o", "--output", type=Path, default=Path("stagelog.img"))
     parser.add_argument("--release", default="bookworm", help="Debian's release")
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian")
+    parser.add_argument("--mirror", help="by default Debian's, with its security updates")
     options = parser.parse_args(arguments)
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if os.geteuid() != 0:
@@ -136,7 +142,7 @@ def make_root(root: Path, options: argparse.Namespace) -> None:
         f"--customize-hook=chroot $1 systemctl mask {' '.join(MASKED)}",
         options.release,
         str(root),
-        options.mirror,
+        *filter(None, [options.mirror]),
     )
     (root / "etc/hostname").write_text("stagelog\n")
     # A root that cannot be written would get a new one at each boot, and every boot would count as the first.

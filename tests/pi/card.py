@@ -50,7 +50,8 @@ _SETTINGS_UNIT = "stagelog-card.service"
 _MISTAKE = f"{SETTINGS}:1: number"
 _BOOT_S, _RECORDED_S = 900.0, 8.0
 _PLUGS, _OPEN_S = 3, 60.0
-_FAILED = re.compile(r"systemd\[1\]: (\S+): Failed with result")
+_FAILED = re.compile(r"systemd\[1\]: (?:\x1b\[[\d;:]*m)?(\S+): Failed with result")
+"""systemd of Debian 13 writes failures in colour."""
 _MAY_FAIL = {"stagelog-recorder.service", "stagelog-crew.service"}
 """The recorder until the partition of the logs is mounted, the crew server on a busy host: they are started again."""
 
