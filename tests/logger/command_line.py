@@ -6,8 +6,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,15 +34,22 @@ class Ended(NamedTuple):
         return self.complaints[0]
 
 
-@contextmanager
-def pipe_without_reader() -> Iterator[int]:
-    """The writing end of a pipe that has had no reader since before the program starts."""
+def into_closed_pipe(*arguments: str, folder: Path) -> tuple[int, bytes]:
+    """Exit code and standard error of `python -m logger` whose output goes to a pipe that never had a reader."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        yield writing
+        done = subprocess.run(
+            [sys.executable, "-m", "logger", *arguments],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
     finally:
         os.close(writing)
+    return done.returncode, done.stderr
 
 
 def within_cpu_s(limit_s: int) -> Callable[[], None]:

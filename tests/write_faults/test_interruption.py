@@ -18,7 +18,7 @@ import pytest
 from tests.child_processes import children
 from tests.field_failures.small_disk import small_disk
 from tests.logger import drives
-from tests.logger.command_line import ENVIRONMENT, pipe_without_reader, stagelog
+from tests.logger.command_line import ENVIRONMENT, into_closed_pipe, stagelog
 from tests.logger.transfer.logs_made import large
 from tests.write_faults.ending import cpu_s, end
 
@@ -286,16 +286,7 @@ def test_workers_end_when_their_parent_is_killed(folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize("line", ["export big.db --format csv --frames", "logs --json", "info big.db"])
 def test_a_closed_pipe_ends_a_verb_silently(line: str, folder: Path) -> None:
     """As in `stagelog ... | head`."""
-    with pipe_without_reader() as pipe:
-        done = subprocess.run(
-            [sys.executable, "-m", "logger", *line.split()],
-            cwd=folder,
-            env=ENVIRONMENT,
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert into_closed_pipe(*line.split(), folder=folder) == (141, b"")
 
 
 @pytest.mark.parametrize(

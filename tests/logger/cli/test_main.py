@@ -5,15 +5,13 @@ from __future__ import annotations
 import random
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import click
 import pytest
 
 from logger.cli.main import VERBS, cli
-from tests.logger.command_line import ENVIRONMENT, pipe_without_reader, stagelog
+from tests.logger.command_line import into_closed_pipe, stagelog
 
 DONE, FOUND_WRONG, USAGE, CONFIGURATION, IO, BROKEN_PIPE = 0, 1, 2, 64, 74, 141
 MAX_SUMMARY_CHARS = 60
@@ -258,16 +256,7 @@ def test_a_log_is_never_overwritten(folder: Path) -> None:
 @pytest.mark.parametrize("arguments", ["--help", "--version", "help", "help review", "review --help", "logs"])
 def test_a_reader_that_closes_the_pipe(folder: Path, arguments: str) -> None:
     """`stagelog --help | true`."""
-    with pipe_without_reader() as pipe:
-        done = subprocess.run(
-            [sys.executable, "-m", "logger", *arguments.split()],
-            env=ENVIRONMENT,
-            cwd=folder,
-            stdout=pipe,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert (done.returncode, done.stderr) == (BROKEN_PIPE, b"")
+    assert into_closed_pipe(*arguments.split(), folder=folder) == (BROKEN_PIPE, b"")
 
 
 @pytest.mark.parametrize("verb", VERBS)
