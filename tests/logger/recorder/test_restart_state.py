@@ -163,20 +163,26 @@ def errors(log: Path, car: VirtualCar) -> list[Error]:
     return found
 
 
+def killed_in_mid_section(config: Path, car: VirtualCar, road: ExitStack) -> tuple[dict[str, Any], Path]:
+    """Drive the car on `road`, and kill its recorder after the orders of `start`. Returns that state and the log."""
+    with recording(config) as process, Crew(config.with_name("live.sock")) as crew:
+        road.enter_context(car)
+        start(crew, car)
+        shot = crew.snapshot()
+        (log,) = config.with_name("logs").glob("*.db")
+        recorded_until_the_last_order(log)
+        process.kill()
+        process.wait()
+    return shot, log
+
+
 def test_twenty_kills_in_mid_section_lose_nothing(car: VirtualCar, tmp_path: Path, figures: Figures) -> None:
     config = config_of(tmp_path, car)
     chance = random.Random(3)
     live_socket = tmp_path / "live.sock"
     with ExitStack() as road:
-        with recording(config) as process, Crew(live_socket) as crew:
-            road.enter_context(car)
-            start(crew, car)
-            shot = crew.snapshot()
-            expected, apart_km = lasting(shot), pytest.approx(between_trips_km(shot), abs=0.0003)
-            (log,) = (tmp_path / "logs").glob("*.db")
-            recorded_until_the_last_order(log)
-            process.kill()
-            process.wait()
+        shot, log = killed_in_mid_section(config, car, road)
+        expected, apart_km = lasting(shot), pytest.approx(between_trips_km(shot), abs=0.0003)
         for kill in range(1, KILLS + 1):
             with recording(config) as process, Crew(live_socket) as crew:
                 shot = crew.snapshot()
@@ -214,15 +220,8 @@ def test_after_a_power_cycle_gps_gives_the_length_of_the_gap(
 ) -> None:
     config = config_of(tmp_path, car)
     with ExitStack() as road:
-        with recording(config) as process, Crew(tmp_path / "live.sock") as crew:
-            road.enter_context(car)
-            start(crew, car)
-            shot = crew.snapshot()
-            expected, apart_km = lasting(shot), pytest.approx(between_trips_km(shot), abs=0.0003)
-            (log,) = (tmp_path / "logs").glob("*.db")
-            recorded_until_the_last_order(log)
-            process.kill()
-            process.wait()
+        shot, log = killed_in_mid_section(config, car, road)
+        expected, apart_km = lasting(shot), pytest.approx(between_trips_km(shot), abs=0.0003)
         time.sleep(BLINK_S + 1.0)
         monkeypatch.setattr(restart_state, "_boot_id", lambda: "another power-on")
         with recorder_here(config), Crew(tmp_path / "live.sock") as crew:
